@@ -1,0 +1,81 @@
+"""What can go wrong, as a tree.
+
+    MgraphError              everything mgraph raises on purpose; the command line exits 2
+    ├── DocumentError        the document breaks format 1: where (JSON path, node id) and why
+    │   ├── VersionError     the document is of another format version
+    │   └── CycleError       the nodes depend on themselves; the cycle is named in order
+    ├── FileError            a file cannot be read, decoded or written
+    ├── ReplayError          a replay was asked for with names or numbers that do not fit
+    └── DrawError            no picture: no program to draw it, too large, or a bad format
+
+Passing something that is not a number to a ``Value`` is Python's own ``TypeError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+
+class MgraphError(Exception):
+    """Base of every error that mgraph raises on purpose."""
+
+
+class DocumentError(MgraphError):
+    """A document that breaks the format.
+
+    ``path`` is the JSON path of the offending value (``$.nodes[3].args[1]``), ``node`` the id of the
+    node it lies in, ``file`` the file it was read from; each may be None.
+    """
+
+    def __init__(self, message: str, path: str | None = None, node: str | None = None, file: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.path, self.node, self.file = message, path, node, file
+
+    def __str__(self) -> str:
+        where = self.path or ""
+        if self.node is not None:
+            where += f" (node {shown(self.node)})"
+        return ": ".join(part for part in (self.file, where, self.message) if part)
+
+
+class VersionError(DocumentError):
+    """A document of a format version that this release does not read."""
+
+
+class CycleError(DocumentError):
+    """Nodes that depend on themselves. ``cycle`` lists the ids, each an operand of the next."""
+
+    def __init__(self, message: str, cycle: list[str]) -> None:
+        super().__init__(message, path="$.nodes")
+        self.cycle = cycle
+
+
+class FileError(MgraphError):
+    """A file that cannot be read, decoded or written."""
+
+
+class ReplayError(MgraphError):
+    """An override, output or seed that does not fit the graph, or an input with no number."""
+
+
+class DrawError(MgraphError):
+    """A picture that cannot be drawn."""
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Quote ``value`` for a message: printable, one line, at most about ``limit`` characters."""
+    if isinstance(value, str) and len(value) > limit:
+        return f"{value[: limit - 20]!r}… ({len(value):,} characters)"
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """`` Did you mean 'tanh'?`` for a near miss among ``allowed``, else an empty string."""
+    from difflib import get_close_matches
+
+    # difflib is quadratic: look at a bounded number of candidates of a bounded length.
+    candidates = [each for each in islice(allowed, 5_000) if len(each) < 200]
+    found = get_close_matches(word[:200], candidates, n=1, cutoff=0.6)
+    return f" Did you mean {shown(found[0])}?" if found else ""

@@ -1,0 +1,228 @@
+"""The op table: what every operation computes, and each of its partial derivatives.
+
+One row is one op. Everything that knows about ops is driven by the rows: ``Value``'s methods, the
+schema, replay, the tests, the table in the docs, the drawing. All arithmetic is IEEE 754 binary64,
+round to nearest even; nothing here raises on any pair of doubles, what Python would raise is the NaN
+or infinity of IEEE 754-2019.
+
+Conventions where the mathematics leaves a choice:
+
+- the derivative of ``relu`` at 0 is 0, of ``abs`` at 0 is 0;
+- a tie of ``maximum`` or ``minimum`` belongs to the first operand;
+- ``pow`` at base 0: ``0**0`` is 1 and its derivatives are 0, the limit along a constant exponent.
+
+``exp``, ``expm1``, ``log``, ``log1p``, ``tanh``, ``sin``, ``cos`` and ``pow`` call the platform's C library,
+whose last bit differs between platforms; the rest is the same everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from math import inf, nan
+from typing import NamedTuple
+
+from mgraph.errors import nearest
+
+INPUT, PARAMETER, CONSTANT = "input", "parameter", "constant"
+LEAVES = (INPUT, PARAMETER, CONSTANT)
+"""Ops of nodes that are given, not computed. A constant cannot be overridden and gets no gradient."""
+
+
+def div(a: float, b: float) -> float:
+    """a/b by IEEE 754-2019 clause 7.3: x/0 is an infinity with the sign of the quotient, 0/0 is NaN."""
+    try:
+        return a / b
+    except ZeroDivisionError:
+        if a == 0.0 or a != a:
+            return nan
+        return math.copysign(inf, a) * math.copysign(1.0, b)
+
+
+def pow_(a: float, b: float) -> float:
+    """a**b by IEEE 754-2019 clause 9.2.1: a negative base under a non-integer exponent is NaN."""
+    try:
+        return math.pow(a, b)
+    except (OverflowError, ValueError):
+        if a < 0.0 and b != math.floor(b):
+            return nan
+        # Overflow, or a zero under a negative exponent: infinite, negative for an odd exponent.
+        odd = math.fmod(b, 2.0) != 0.0
+        return math.copysign(inf, a) if odd else inf
+
+
+def exp(x: float) -> float:
+    """e**x; +Infinity above 709.78."""
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return inf
+
+
+def expm1(x: float) -> float:
+    """e**x - 1 without cancellation near 0; +Infinity above 709.78."""
+    try:
+        return math.expm1(x)
+    except OverflowError:
+        return inf
+
+
+def log(x: float) -> float:
+    """Natural logarithm; -Infinity at 0, NaN below."""
+    if x > 0.0:
+        return math.log(x)
+    return -inf if x == 0.0 else nan
+
+
+def log1p(x: float) -> float:
+    """log(1 + x) without cancellation near 0; -Infinity at -1, NaN below."""
+    if x > -1.0:
+        return math.log1p(x)
+    return -inf if x == -1.0 else nan
+
+
+def sqrt(x: float) -> float:
+    """Square root; NaN below 0, and sqrt(-0.0) is -0.0 (IEEE 754-2019 clause 5.4.1)."""
+    return math.sqrt(x) if x >= 0.0 else nan
+
+
+def sigmoid(x: float) -> float:
+    """1/(1 + e**-x), in (0, 1). Each form is used where its exponential cannot overflow."""
+    if x >= 0.0:
+        return 1.0 / (1.0 + math.exp(-x))
+    e = math.exp(x)
+    return e / (1.0 + e)
+
+
+def sin(x: float) -> float:
+    """Sine of x radians; NaN at the infinities."""
+    return math.sin(x) if x - x == 0.0 else nan
+
+
+def cos(x: float) -> float:
+    """Cosine of x radians; NaN at the infinities."""
+    return math.cos(x) if x - x == 0.0 else nan
+
+
+def relu(x: float) -> float:
+    """max(x, 0); NaN stays NaN."""
+    return x if x > 0.0 or x != x else 0.0
+
+
+def maximum(a: float, b: float) -> float:
+    """IEEE 754-2019 clause 9.6 maximum: NaN if either is, and +0 is greater than -0."""
+    if a > b:
+        return a
+    if b > a:
+        return b
+    return a if a == b != 0.0 else a + b  # the sum: NaN of a NaN, -0 only of two -0
+
+
+def minimum(a: float, b: float) -> float:
+    """IEEE 754-2019 clause 9.6 minimum: NaN if either is, and -0 is less than +0."""
+    if a < b:
+        return a
+    if b < a:
+        return b
+    return a if a == b != 0.0 else -(-a - b)
+
+
+def _step(x: float) -> float:
+    """1 above 0, 0 at and below, NaN of NaN."""
+    return 1.0 if x > 0.0 else 0.0 if x <= 0.0 else nan
+
+
+def _sign(x: float) -> float:
+    """-1, 0 or 1, NaN of NaN."""
+    return 1.0 if x > 0.0 else -1.0 if x < 0.0 else 0.0 if x == 0.0 else nan
+
+
+def _taken(difference: float) -> float:
+    """1 where the first operand wins or ties, 0 where the second does, NaN of NaN."""
+    return 1.0 if difference >= 0.0 else 0.0 if difference < 0.0 else nan
+
+
+def _gap(a: float, b: float) -> float:
+    """The sign of a - b, without the NaN that equal infinities would give."""
+    return 0.0 if a == b else a - b
+
+
+def _pow_base(a: float, b: float, y: float) -> float:
+    """∂(a**b)/∂a = b·a**(b-1), and 0 for b = 0 (where 0·0**-1 would be NaN)."""
+    return 0.0 if b == 0.0 else b * pow_(a, b - 1.0)
+
+
+def _pow_exponent(a: float, b: float, y: float) -> float:
+    """∂(a**b)/∂b = a**b·log a, and its limit 0 at a = 0 for b ≥ 0."""
+    return 0.0 if a == 0.0 and b >= 0.0 else y * log(a)
+
+
+Interval = tuple[float, float]
+REALS: Interval = (-inf, inf)
+
+
+class Op(NamedTuple):
+    """One row. ``partials[k]`` is ∂y/∂(operand k) as a function of the operands and then the result y."""
+
+    name: str
+    symbol: str
+    """What the drawing's circle shows."""
+    latex: str
+    """A template over the operands, ``{0}`` and ``{1}``."""
+    forward: Callable[..., float]
+    partials: tuple[Callable[..., float], ...]
+    domain: tuple[Interval, ...] = (REALS,)
+    """Per operand, the open interval on which the op is finite and, kinks apart, differentiable."""
+    kink: Callable[..., float] | None = None
+    """A function of the operands whose zeros are the points without a derivative, if there are any."""
+    at_kink: str = ""
+    """The convention at those points, in words."""
+    selects: bool = False
+    """Whether a partial of 0 means «this operand was not taken»: it then contributes nothing."""
+
+    @property
+    def arity(self) -> int:
+        """How many operands the op takes, 1 or 2."""
+        return len(self.partials)
+
+
+POSITIVE: Interval = (0.0, inf)
+BOTH = (REALS, REALS)
+
+# fmt: off
+ROWS: tuple[Op, ...] = (
+    #  name      symbol   LaTeX                          y =           ∂y/∂(each operand)
+    Op("neg",     "neg",  r"-{0}",                       operator.neg, (lambda x, y: -1.0,)),
+    Op("add",     "+",    r"{0} + {1}",                  operator.add, (lambda a, b, y: 1.0, lambda a, b, y: 1.0),  BOTH),
+    Op("sub",     "-",    r"{0} - {1}",                  operator.sub, (lambda a, b, y: 1.0, lambda a, b, y: -1.0), BOTH),
+    Op("mul",     "*",    r"{0} \cdot {1}",              operator.mul, (lambda a, b, y: b,   lambda a, b, y: a),    BOTH),
+    Op("div",     "/",    r"\frac{{{0}}}{{{1}}}",        div,          (lambda a, b, y: div(1.0, b), lambda a, b, y: div(-y, b)), (REALS, POSITIVE)),
+    Op("pow",     "**",   r"{{{0}}}^{{{1}}}",            pow_,         (_pow_base, _pow_exponent),                  (POSITIVE, REALS)),
+    Op("exp",     "exp",  r"e^{{{0}}}",                  exp,          (lambda x, y: y,)),
+    Op("expm1",   "expm1", r"e^{{{0}}} - 1",             expm1,        (lambda x, y: exp(x),)),
+    Op("log",     "log",  r"\log {0}",                   log,          (lambda x, y: div(1.0, x),),          (POSITIVE,)),
+    Op("log1p",   "log1p", r"\log(1 + {0})",             log1p,        (lambda x, y: div(1.0, 1.0 + x),),    ((-1.0, inf),)),
+    Op("sqrt",    "sqrt", r"\sqrt{{{0}}}",               sqrt,         (lambda x, y: div(0.5, y),),          (POSITIVE,)),
+    Op("tanh",    "tanh", r"\tanh {0}",                  math.tanh,    (lambda x, y: 1.0 - y * y,)),
+    Op("sigmoid", "sigmoid", r"\sigma({0})",             sigmoid,      (lambda x, y: y * (1.0 - y),)),
+    Op("relu",    "ReLU", r"\max(0, {0})",               relu,         (lambda x, y: _step(x),),             (REALS,), lambda x: x, "0 at x = 0", True),
+    Op("sin",     "sin",  r"\sin {0}",                   sin,          (lambda x, y: cos(x),)),
+    Op("cos",     "cos",  r"\cos {0}",                   cos,          (lambda x, y: -sin(x),)),
+    Op("abs",     "abs",  r"\left|{0}\right|",           operator.abs, (lambda x, y: _sign(x),),             (REALS,), lambda x: x, "0 at x = 0", True),
+    Op("maximum", "max",  r"\max({0}, {1})",             maximum,      (lambda a, b, y: _taken(_gap(a, b)), lambda a, b, y: 1.0 - _taken(_gap(a, b))), BOTH, _gap, "a tie goes to the first operand", True),
+    Op("minimum", "min",  r"\min({0}, {1})",             minimum,      (lambda a, b, y: _taken(_gap(b, a)), lambda a, b, y: 1.0 - _taken(_gap(b, a))), BOTH, _gap, "a tie goes to the first operand", True),
+)
+# fmt: on
+
+OPS: dict[str, Op] = {row.name: row for row in ROWS}
+"""Operations by name, in the table's order. Leaves are not in it."""
+
+
+def unknown_op(name: str) -> str:
+    """The sentence for an op that the table does not have."""
+    known = (*LEAVES, *OPS)
+    return (
+        f"unknown op {name[:60]!r}.{nearest(name, known)} This mgraph knows {', '.join(known)};"
+        " a newer mgraph may know more."
+    )

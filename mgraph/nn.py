@@ -1,0 +1,119 @@
+"""Neurons, layers and multi-layer perceptrons of ``Value`` s, called as micrograd's are.
+
+A neuron is φ(Σ wᵢ·xᵢ + b), summed from the bias on. Its weights and bias are ``parameter`` leaves, and
+everything it makes is recorded under its scope, such as ``mlp/layer0/neuron3``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import SupportsFloat
+
+from mgraph.value import Value, apply, parameter, scope
+
+ACTIVATIONS = ("tanh", "relu", "sigmoid", "linear")
+Operand = Value | SupportsFloat
+
+
+class Module:
+    """Something with parameters."""
+
+    def parameters(self) -> list[Value]:
+        """The leaves that are learnt, in a fixed order."""
+        return []
+
+    def zero_grad(self) -> None:
+        """Set every parameter's gradient to 0. (``backward`` does not add up unless it is told to.)"""
+        for p in self.parameters():
+            p.grad = 0.0
+
+
+class Neuron(Module):
+    """``nin`` weights drawn uniformly from [-1, 1) by :mod:`random`, and a bias of 0.
+
+    ``activation`` is one of ``tanh`` (the default), ``relu``, ``sigmoid`` and ``linear``; ``nonlin=False`` is
+    micrograd's way to say ``linear``. Raises ValueError for any other activation.
+    """
+
+    def __init__(self, nin: int, nonlin: bool = True, *, activation: str = "tanh", name: str = "neuron") -> None:
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+        self.activation = activation if nonlin else "linear"
+        with scope(name) as self.scope:
+            self.w = [parameter(random.uniform(-1, 1), name=f"w{i}") for i in range(nin)]
+            self.b = parameter(0.0, name="b")
+
+    def __call__(self, x: Sequence[Operand]) -> Value:
+        """The neuron's output for the inputs ``x``. Raises ValueError if they are not one a weight."""
+        if len(x) != len(self.w):
+            raise ValueError(f"a neuron with {len(self.w)} weights was given {len(x)} inputs")
+        with scope(self.scope, absolute=True):
+            total = sum((w * xi for w, xi in zip(self.w, x, strict=True)), self.b)
+            return total if self.activation == "linear" else apply(self.activation, total)
+
+    def parameters(self) -> list[Value]:  # noqa: D102
+        return [*self.w, self.b]
+
+    def __repr__(self) -> str:
+        return f"{self.activation}Neuron({len(self.w)})"
+
+
+class Layer(Module):
+    """``nout`` neurons over the same ``nin`` inputs. A layer of one neuron returns a Value, not a list."""
+
+    def __init__(
+        self, nin: int, nout: int, nonlin: bool = True, *, activation: str = "tanh", name: str = "layer"
+    ) -> None:
+        with scope(name):
+            self.neurons = [Neuron(nin, nonlin, activation=activation, name=f"neuron{i}") for i in range(nout)]
+
+    def __call__(self, x: Sequence[Operand]) -> Value | list[Value]:
+        """Every neuron's output for the inputs ``x``."""
+        out = [neuron(x) for neuron in self.neurons]
+        return out[0] if len(out) == 1 else out
+
+    def parameters(self) -> list[Value]:  # noqa: D102
+        return [p for neuron in self.neurons for p in neuron.parameters()]
+
+    def __repr__(self) -> str:
+        return f"Layer of [{', '.join(map(repr, self.neurons))}]"
+
+
+class MLP(Module):
+    """Layers of sizes ``nouts`` over ``nin`` inputs; ``activation`` on all but the last, ``output`` on that.
+
+    >>> MLP(2, [16, 16, 1], activation="relu")  # micrograd's own demo
+
+    A last layer of one neuron gives a Value, otherwise a list of them.
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        *,
+        activation: str = "tanh",
+        output: str = "linear",
+        name: str = "mlp",
+    ) -> None:
+        kinds = [activation] * (len(nouts) - 1) + [output]
+        with scope(name):
+            self.layers = [
+                Layer(n, nout, activation=kind, name=f"layer{i}")
+                for i, (n, nout, kind) in enumerate(zip([nin, *nouts[:-1]], nouts, kinds, strict=True))
+            ]
+
+    def __call__(self, x: Sequence[Operand]) -> Value | list[Value]:
+        """The last layer's output for the inputs ``x``."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            out = layer(x)
+            x = out if isinstance(out, list) else [out]
+        return last(x)
+
+    def parameters(self) -> list[Value]:  # noqa: D102
+        return [p for layer in self.layers for p in layer.parameters()]
+
+    def __repr__(self) -> str:
+        return f"MLP of [{', '.join(map(repr, self.layers))}]"

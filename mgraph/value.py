@@ -1,0 +1,353 @@
+"""``Value``: a number that remembers how it was made.
+
+A value knows its op (a name in the op table), its ordered operands and its number; nothing else, no
+closures. The forward pass is eager, in binary64, by the op table; ``backward`` sweeps the recorded
+operands in reverse order of creation, which is the order a saved document lists them in, so that a replay
+gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from numbers import Real
+from typing import TYPE_CHECKING, Any, SupportsFloat, overload
+
+from mgraph.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER, Op
+
+LITERAL = "literal"
+"""Op of a plain number used as an operand: a constant that costs the document no node."""
+
+_FIXED = (CONSTANT, LITERAL)
+_serial = count()
+_scope: ContextVar[str | None] = ContextVar("scope", default=None)
+
+
+class Value:
+    """A scalar with its origin.
+
+    ``Value(0.5, name="x")`` is an input; see also :func:`parameter` and :func:`constant`. ``label`` is
+    another word for ``name``. ``data`` is a float (binary64); ``grad`` is ∂(root)/∂(this value) after
+    ``root.backward()``, 0.0 before. Arithmetic with ints, floats, NumPy scalars and other values makes new
+    values; comparison, ``float``, ``int``, ``bool``, ``round`` and formatting look at ``data`` and record
+    nothing. Equality and hash are by identity, so that values can be kept in sets.
+
+    Raises TypeError for something that is not a real number, OverflowError for an int past binary64.
+    """
+
+    __slots__ = ("__weakref__", "_name", "_scope", "_seed", "data", "grad", "op", "operands", "serial")
+
+    data: float
+    grad: float
+    op: str
+    operands: tuple[Value, ...]
+    serial: int
+    _name: str | None
+    _scope: str | None
+    _seed: float | None
+
+    def __init__(
+        self,
+        data: SupportsFloat,
+        *,
+        name: str | None = None,
+        label: str | None = None,
+        op: str = INPUT,
+    ) -> None:
+        if op not in LEAVES:
+            raise TypeError(f"a Value is made as one of {', '.join(LEAVES)}, not {op!r}; operations make the rest")
+        self.data = _number(data)
+        self.grad = 0.0
+        self.op = op
+        self.operands = ()
+        self.serial = next(_serial)
+        self._name = name if name is not None else label
+        self._scope = _scope.get()
+        self._seed = None
+
+    @property
+    def name(self) -> str | None:
+        """What the value is called; any text, or None. Also spelled ``label``."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"a name is text, not {name!r}")
+        self._name = name
+
+    label = name
+
+    @property
+    def scope(self) -> str | None:
+        """The path of scopes it was made in, such as ``mlp/layer0/neuron3``, or None."""
+        return self._scope
+
+    @property
+    def seed(self) -> float | None:
+        """The adjoint that ``backward`` started from here, or None if it did not start here."""
+        return self._seed
+
+    # What code written for micrograd looks at.
+
+    @property
+    def _prev(self) -> set[Value]:
+        if self.op == "pow" and self.operands[1].op == LITERAL:
+            return {self.operands[0]}
+        return set(self.operands)
+
+    @property
+    def _op(self) -> str:
+        if self.op == "pow" and self.operands[1].op == LITERAL:
+            return f"**{self.operands[1].data:g}"
+        return OPS[self.op].symbol if self.op in OPS else ""
+
+    # Arithmetic. ``+`` and ``*`` are spelled out because they are most of every graph.
+
+    def __add__(self, other: object) -> Value:
+        if other.__class__ is not Value:
+            other = _operand(other)
+            if other is None:
+                return NotImplemented
+        return _record("add", (self, other), self.data + other.data)
+
+    def __mul__(self, other: object) -> Value:
+        if other.__class__ is not Value:
+            other = _operand(other)
+            if other is None:
+                return NotImplemented
+        return _record("mul", (self, other), self.data * other.data)
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __pow__(self, other: object, modulus: None = None) -> Value:
+        return NotImplemented if modulus is not None else _binary("pow", self, other)
+
+    def __rpow__(self, other: object, modulus: None = None) -> Value:
+        return NotImplemented if modulus is not None else _binary("pow", other, self)
+
+    if TYPE_CHECKING:
+        # The rest of the operators and one method an op (``x.tanh()``, ``x.maximum(y)``) come from the
+        # op table, below.
+        def __radd__(self, other: object) -> Value: ...
+        def __sub__(self, other: object) -> Value: ...
+        def __rsub__(self, other: object) -> Value: ...
+        def __rmul__(self, other: object) -> Value: ...
+        def __truediv__(self, other: object) -> Value: ...
+        def __rtruediv__(self, other: object) -> Value: ...
+        def __neg__(self) -> Value: ...
+        def __abs__(self) -> Value: ...
+        def __getattr__(self, op: str) -> Callable[..., Value]: ...
+
+    # Numbers that are read off a value; nothing is recorded.
+
+    def __float__(self) -> float:
+        return self.data
+
+    def __int__(self) -> int:
+        return int(self.data)
+
+    def __complex__(self) -> complex:
+        return complex(self.data)
+
+    def __bool__(self) -> bool:
+        return self.data != 0.0
+
+    def __round__(self, digits: int | None = None) -> float:
+        return round(self.data, digits)
+
+    def __trunc__(self) -> int:
+        return math.trunc(self.data)
+
+    def __floor__(self) -> int:
+        return math.floor(self.data)
+
+    def __ceil__(self) -> int:
+        return math.ceil(self.data)
+
+    def __lt__(self, other: SupportsFloat) -> bool:
+        return _compared(float.__lt__, self, other)
+
+    def __le__(self, other: SupportsFloat) -> bool:
+        return _compared(float.__le__, self, other)
+
+    def __gt__(self, other: SupportsFloat) -> bool:
+        return _compared(float.__gt__, self, other)
+
+    def __ge__(self, other: SupportsFloat) -> bool:
+        return _compared(float.__ge__, self, other)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        name = "" if self._name is None else f", name={self._name!r}"
+        return f"Value(data={self.data}, grad={self.grad}{name})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Value is not copied or pickled; mgraph.save(value, 'graph.json') keeps it and its graph")
+
+    def backward(self, seed: float = 1.0, *, accumulate: bool = False) -> None:
+        """Set ``grad`` of every value this one depends on to ∂(self)/∂(value), times ``seed``.
+
+        Calling it again gives the same gradients; with ``accumulate=True`` they are added to what is
+        there, as PyTorch does. Reverse-mode accumulation (Griewank and Walther, Evaluating Derivatives,
+        2nd ed., section 3.2), iterative. Constants keep grad 0.
+        """
+        order = history((self,))
+        for value in order:
+            value._seed = None
+        self._seed = 0.0 + _number(seed)
+        adjoints = {self: self._seed}  # a value that is not in here is on no path that was taken
+        for value in reversed(order):
+            op = OPS.get(value.op)
+            adjoint = adjoints.get(value)
+            if op is None or adjoint is None:
+                continue
+            numbers = [operand.data for operand in value.operands]
+            for operand, partial in zip(value.operands, op.partials, strict=True):
+                if operand.op in _FIXED:
+                    continue
+                slope = partial(*numbers, value.data)
+                if slope != 0.0 or not op.selects:
+                    adjoints[operand] = adjoints.get(operand, 0.0) + slope * adjoint
+        for value in order:
+            adjoint = 0.0 if value.op in _FIXED else adjoints.get(value, 0.0)
+            value.grad = value.grad + adjoint if accumulate else adjoint
+
+
+def parameter(data: SupportsFloat, name: str | None = None) -> Value:
+    """A leaf that is learnt: a weight or a bias."""
+    return Value(data, name=name, op=PARAMETER)
+
+
+def constant(data: SupportsFloat, name: str | None = None) -> Value:
+    """A leaf that never changes: it cannot be overridden in a replay and gets no gradient."""
+    return Value(data, name=name, op=CONSTANT)
+
+
+@contextmanager
+def scope(name: str, *, absolute: bool = False) -> Iterator[str]:
+    """Record the values made inside under ``name``; scopes nest, as in ``mlp/layer0``.
+
+    With ``absolute`` the name is the whole path. Raises ValueError for an empty name.
+    """
+    if not name:
+        raise ValueError("a scope needs a name")
+    outer = _scope.get()
+    path = name if absolute or outer is None else f"{outer}/{name}"
+    token = _scope.set(path)
+    try:
+        yield path
+    finally:
+        _scope.reset(token)
+
+
+def history(roots: tuple[Value, ...]) -> list[Value]:
+    """Every value that ``roots`` depend on, themselves included, in the order in which they were made."""
+    seen = set(roots)
+    pending = list(seen)
+    while pending:
+        for operand in pending.pop().operands:
+            if operand not in seen:
+                seen.add(operand)
+                pending.append(operand)
+    return sorted(seen, key=lambda value: value.serial)
+
+
+@overload
+def apply(name: str, *operands: Value) -> Value: ...
+@overload
+def apply(name: str, *operands: SupportsFloat) -> Value | float: ...
+def apply(name: str, *operands: SupportsFloat) -> Value | float:
+    """The op ``name`` on values or numbers: a ``Value`` if any operand is one, else a float. Raises TypeError."""
+    op = OPS[name]
+    if len(operands) != op.arity:
+        raise TypeError(f"{name} takes {op.arity} operand{'s' * (op.arity > 1)}, got {len(operands)}")
+    if not any(isinstance(operand, Value) for operand in operands):
+        return op.forward(*map(_number, operands))
+    values = tuple(o if isinstance(o, Value) else _literal(_number(o)) for o in operands)
+    return _record(name, values, op.forward(*[value.data for value in values]))
+
+
+def _record(op: str, operands: tuple[Value, ...], data: float) -> Value:
+    value: Value = _new(Value)
+    value.data = data
+    value.grad = 0.0
+    value.op = op
+    value.operands = operands
+    value.serial = next(_serial)
+    value._name = None
+    value._scope = _current_scope()
+    value._seed = None
+    return value
+
+
+_new = object.__new__
+_current_scope = _scope.get
+
+
+def _literal(data: float) -> Value:
+    return _record(LITERAL, (), data)
+
+
+def _number(number: SupportsFloat) -> float:
+    if isinstance(number, Value):
+        raise TypeError("a Value is made of a number, not of another Value; use the other one itself")
+    if isinstance(number, Real):
+        return float(number)
+    raise TypeError(f"a real number is needed, not {type(number).__name__}")
+
+
+def _operand(other: object) -> Value | None:
+    """A value for an operand; None for what is not a number (the caller then returns NotImplemented)."""
+    if isinstance(other, Value):
+        return other
+    return _literal(float(other)) if isinstance(other, Real) else None
+
+
+def _binary(name: str, left: object, right: object) -> Value:
+    a, b = _operand(left), _operand(right)
+    if a is None or b is None:
+        return NotImplemented  # type: ignore[no-any-return]  # for Python to try the other side
+    return _record(name, (a, b), OPS[name].forward(a.data, b.data))
+
+
+def _compared(compare: Callable[[float, float], bool], value: Value, other: object) -> bool:
+    if not isinstance(other, Value | Real):
+        return NotImplemented  # type: ignore[no-any-return]
+    return compare(value.data, float(other))
+
+
+_OPERATORS = {"neg": "neg", "abs": "abs", "add": "add", "sub": "sub", "mul": "mul", "div": "truediv"}
+
+
+def _install(op: Op) -> None:
+    """Give ``Value`` the methods of a row: ``x.tanh()``, ``x.maximum(y)``, and its operator if it has one."""
+    name, forward = op.name, op.forward
+
+    def unary(self: Value) -> Value:
+        return _record(name, (self,), forward(self.data))
+
+    def binary(self: Value, other: object) -> Value:
+        return _binary(name, self, other)
+
+    def reflected(self: Value, other: object) -> Value:
+        return _binary(name, other, self)
+
+    method = unary if op.arity == 1 else binary
+    method.__name__, method.__doc__ = name, f"{name}, recorded; see the op table."
+    setattr(Value, name, method)
+    operator = _OPERATORS.get(name)
+    if operator and f"__{operator}__" not in Value.__dict__:
+        setattr(Value, f"__{operator}__", method)
+    if operator and op.arity == 2:
+        setattr(Value, f"__r{operator}__", reflected)
+
+
+for _row in OPS.values():
+    _install(_row)

@@ -1,0 +1,312 @@
+"""Format 1: what a document may hold, how it is read from bytes, and its canonical bytes.
+
+A document is JSON data and stays so: a :class:`Document` is a dict, checked by Pydantic against the model in
+this module. What one node must know of another (that operands exist, that nothing depends on itself) is
+:mod:`mgraph.graph`'s to check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
+
+import orjson
+from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from mgraph import strictjson
+from mgraph.errors import DocumentError, VersionError, nearest, shown
+from mgraph.ops import CONSTANT, INPUT, OPS, PARAMETER, unknown_op
+from mgraph.strictjson import EXACT_INT, kind, step
+
+VERSION = 1
+NONFINITE = ("NaN", "Infinity", "-Infinity")
+NAME_LIMIT = 1_000
+"""Characters in an id, a scope or a source at the most."""
+TEXT_LIMIT = 10_000
+"""Characters in a label or a title at the most."""
+META_DEPTH = 100
+"""How deep ``meta`` may nest."""
+
+_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+Number = float | Literal["NaN", "Infinity", "-Infinity"]
+Operand = str | float
+Id = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
+Text = Annotated[str, Field(max_length=TEXT_LIMIT)]
+Path = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
+
+
+def _node_model(name: str, ops: tuple[str, ...], arity: int) -> Any:
+    """The model of the nodes of ``ops``, which take ``arity`` operands, with its keys in the order written."""
+    exactly = Field(min_length=arity, max_length=arity)
+    fields: dict[str, Any] = {"id": Id, "op": Literal[ops]}
+    if arity:
+        fields["args"] = Annotated[list[Id | float], exactly]
+    fields["data"] = Number if CONSTANT in ops else NotRequired[Number]
+    if CONSTANT not in ops:
+        fields["grad"] = NotRequired[Number]
+    fields |= {"label": NotRequired[Text], "scope": NotRequired[Path], "source": NotRequired[Path]}
+    model = TypedDict(name, fields)  # type: ignore[misc]  # the functional form, its fields from the table
+    return with_config(_STRICT)(model)
+
+
+if TYPE_CHECKING:
+
+    class Node(TypedDict):
+        """One node: its id, its op, and what is known of it."""
+
+        id: str
+        op: str
+        args: NotRequired[list[Operand]]
+        data: NotRequired[Number]
+        grad: NotRequired[Number]
+        label: NotRequired[str]
+        scope: NotRequired[str]
+        source: NotRequired[str]
+else:
+    Node = Annotated[
+        _node_model("Leaf", (INPUT, PARAMETER), 0)
+        | _node_model("Constant", (CONSTANT,), 0)
+        | _node_model("Unary", tuple(op.name for op in OPS.values() if op.arity == 1), 1)
+        | _node_model("Binary", tuple(op.name for op in OPS.values() if op.arity == 2), 2),
+        Field(discriminator="op"),
+    ]
+
+
+@with_config(_STRICT)
+class Tolerance(TypedDict):
+    """How far recorded numbers may be from replayed ones, in units in the last place."""
+
+    ulps: Annotated[int, Field(ge=0, le=EXACT_INT)]
+
+
+@with_config(_STRICT)
+class Document(TypedDict):
+    """A document of format 1. ``nodes`` is not empty; the defaults of the rest are in docs/format.md."""
+
+    mgraph: Literal[1]
+    title: NotRequired[Text]
+    nodes: Annotated[list[Node], Field(min_length=1), FailFast()]
+    outputs: NotRequired[Annotated[list[Id], Field(min_length=1)]]
+    seeds: NotRequired[dict[Id, Number]]
+    tolerance: NotRequired[Tolerance]
+    meta: NotRequired[dict[str, Any]]
+
+
+_model = TypeAdapter(Document)
+
+
+def number(x: float) -> Number:
+    """A double as the document writes it: the three that JSON lacks are strings."""
+    return x if isfinite(x) else "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"
+
+
+def parse(raw: bytes) -> Document:
+    """Read a document from UTF-8 JSON. Raises DocumentError, with the JSON path or the line and column."""
+    loaded = strictjson.loads(raw)
+    if not isinstance(loaded, dict):
+        raise DocumentError(f"a document is a JSON object, not {kind(loaded)}", path="$")
+    _check_version(loaded)
+    strictjson.refuse_repeated_keys(raw, loaded)
+    return validate(loaded)
+
+
+def validate(loaded: object) -> Document:
+    """Check JSON data against the model. Raises DocumentError with the JSON path; nothing is coerced."""
+    try:
+        document = _model.validate_python(loaded)
+    except ValidationError as error:
+        raise _translated(error, loaded) from None
+    strictjson.check(document.get("meta", {}), "$.meta", META_DEPTH)
+    return document
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of format 1, as ``schemas/mgraph-1.schema.json`` holds it."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:mgraph:format:1",
+        **_model.json_schema(),
+    }
+
+
+def schema_text() -> str:
+    """The schema as the text of its file."""
+    return orjson.dumps(schema(), option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+# Writing ---------------------------------------------------------------------------------------------------
+
+
+def dump(document: Document) -> bytes:
+    """The bytes that are saved: one node a line, keys in the model's order, shortest round-trip digits."""
+    lines = []
+    for key, value in document.items():
+        text = _dump_nodes(document["nodes"]) if key == "nodes" else _indented(value)
+        lines.append(b'  "%s": %s' % (key.encode(), text))
+    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+
+
+def _dump_nodes(nodes: list[Node]) -> bytes:
+    # A quote inside a JSON string is escaped, so none of these patterns can match within one: each has a
+    # bare quote followed by a character that never follows a closing quote, or begins the array's own objects.
+    text = orjson.dumps(nodes)[1:-1]
+    for compact, spaced in (
+        (b'},{"id":', b'},\n    {"id": '),
+        (b'","op":', b'", "op": '),
+        (b',"args":', b', "args": '),
+        (b',"data":', b', "data": '),
+        (b',"grad":', b', "grad": '),
+        (b',"label":', b', "label": '),
+        (b',"scope":', b', "scope": '),
+        (b',"source":', b', "source": '),
+    ):
+        text = text.replace(compact, spaced)
+    return b'[\n    {"id": ' + text.removeprefix(b'{"id":') + b"\n  ]"
+
+
+def _indented(value: object) -> bytes:
+    if isinstance(value, list):
+        return orjson.dumps(value)
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).replace(b"\n", b"\n  ")
+
+
+def canonical(document: Document) -> bytes:
+    """The canonical bytes: JSON by RFC 8785 (JCS), but for a negative zero, written ``-0.0``.
+
+    JCS writes both zeros as ``0``; two documents that differ in the sign of a zero are not the same.
+    """
+    return orjson.dumps(_canonical(document))
+
+
+def digest(document: Document) -> str:
+    """SHA-256 of the canonical bytes, as ``sha256:`` and 64 hexadecimal digits."""
+    return "sha256:" + hashlib.sha256(canonical(document)).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, float):
+        # Between these bounds orjson writes what ECMAScript writes; outside, and for integers, they differ.
+        plain = 1e-4 < abs(value) < 1e15 and value != int(value)
+        return value if plain else orjson.Fragment(_ecmascript(value))
+    if isinstance(value, dict):
+        return {key: _canonical(value[key]) for key in sorted(value, key=_utf16)}
+    if isinstance(value, list):
+        return [_canonical(each) for each in value]
+    return value
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be")
+
+
+def _ecmascript(x: float) -> bytes:
+    """Number::toString of ECMAScript 2024, clause 6.1.6.1.20, for a finite double."""
+    if x == 0.0:
+        return b"-0.0" if str(x)[0] == "-" else b"0"
+    sign, digit_tuple, exponent = Decimal(repr(x)).as_tuple()
+    all_digits = "".join(map(str, digit_tuple))
+    digits = all_digits.rstrip("0")
+    assert isinstance(exponent, int)
+    point = len(all_digits) + exponent
+    if len(digits) <= point <= 21:
+        text = digits + "0" * (point - len(digits))
+    elif 0 < point <= 21:
+        text = f"{digits[:point]}.{digits[point:]}"
+    elif -6 < point <= 0:
+        text = f"0.{'0' * -point}{digits}"
+    else:
+        text = f"{digits[0]}{'.' * (len(digits) > 1)}{digits[1:]}e{point - 1:+d}"
+    return ("-" * sign + text).encode()
+
+
+def _check_version(loaded: dict[str, Any]) -> None:
+    if "mgraph" not in loaded:
+        raise DocumentError('not an mgraph document: the key "mgraph" (the format\'s version, 1) is missing', path="$")
+    version = loaded["mgraph"]
+    if type(version) is not int:
+        raise VersionError(f"the format's version is the integer {VERSION}, not {kind(version)}", path="$.mgraph")
+    if version > VERSION:
+        raise VersionError(
+            f"this document is of format {version:,}; this mgraph reads format {VERSION}. Install an mgraph that"
+            f" reads format {version:,}",
+            path="$.mgraph",
+        )
+    if version < VERSION:
+        raise VersionError(f"there is no format {version:,}; the first is {VERSION}", path="$.mgraph")
+
+
+# Pydantic's errors in mgraph's words -----------------------------------------------------------------------
+
+
+def _translated(error: ValidationError, loaded: object) -> DocumentError:
+    first = error.errors(include_url=False, include_context=True, include_input=False)[0]
+    path, node, value = "$", None, loaded
+    for key in first["loc"]:  # a part that leads nowhere is Pydantic's name for a branch of a union
+        if (isinstance(value, dict) and key in value) or (isinstance(value, list) and type(key) is int):
+            value, path = value[key], path + step(key)  # type: ignore[index]
+            node = node or _id_of(value, path)
+    last = str(first["loc"][-1]) if first["loc"] else ""
+    return DocumentError(_message(first["type"], first.get("ctx", {}), last, value, path), path, node)
+
+
+def _message(error: str, context: dict[str, Any], last: str, value: Any, path: str) -> str:
+    key = re.sub(r"\[\d+\]$", "[]", path).rsplit(".", 1)[-1]
+    if error == "missing":
+        return f"the key {shown(last)} is missing"
+    if error == "extra_forbidden":
+        if last == "args":
+            return "an input, parameter or constant takes no operands"
+        if last == "grad":
+            return "a constant gets no gradient"
+        return f"unknown key.{nearest(last, _allowed(path))} Allowed here: {', '.join(_allowed(path))}"
+    if error in ("union_tag_invalid", "union_tag_not_found"):
+        op = value.get("op") if isinstance(value, dict) else None
+        if isinstance(op, str):
+            return unknown_op(op)
+        return "the key 'op' is missing" if op is None else f"'op' is text, not {kind(op)}"
+    if error in ("too_short", "too_long") and key == "args":
+        wanted = context.get("min_length", context.get("max_length"))
+        return f"this op takes {wanted} operand{'s' * (wanted != 1)}, not {len(value)}"
+    if error == "too_short":
+        return "the graph is empty: it needs at least one node" if key == "nodes" else "at least one is needed"
+    if error == "string_too_short":
+        return "an empty text is not allowed here"
+    if error == "string_too_long":
+        return f"a text of {len(value):,} characters; at most {context['max_length']:,} are allowed here"
+    if error == "string_unicode":
+        return "text with half a surrogate pair is not Unicode"
+    wanted = _WANTED["data" if path.startswith("$.seeds") and path != "$.seeds" else key]
+    return f"expected {wanted}, got {kind(value)}"
+
+
+_WANTED = {
+    **dict.fromkeys(("data", "grad"), 'a number, or "NaN", "Infinity" or "-Infinity" as a string'),
+    "args": "a list of operands",
+    "args[]": "an operand: a node's id or a finite number",
+    "nodes": "a list of nodes",
+    "nodes[]": "a node: an object with an id and an op",
+    "outputs": "a list of node ids",
+    "ulps": "an integer of at least 0",
+    **dict.fromkeys(("seeds", "tolerance", "meta"), "an object"),
+    **dict.fromkeys(("id", "label", "scope", "source", "title", "op", "outputs[]"), "text"),
+}
+
+
+def _allowed(path: str) -> tuple[str, ...]:
+    if path.startswith("$.nodes["):
+        return ("id", "op", "args", "data", "grad", "label", "scope", "source")
+    if path.startswith("$.tolerance"):
+        return ("ulps",)
+    return tuple(Document.__annotations__)
+
+
+def _id_of(value: object, path: str) -> str | None:
+    """The id of the node at ``path``, if that is where a node stands and it has one."""
+    if re.fullmatch(r"\$\.nodes\[\d+\]", path) and isinstance(value, dict) and isinstance(value.get("id"), str):
+        return str(value["id"])
+    return None

@@ -1,0 +1,123 @@
+"""Bytes in and out: a path, a gzip, or ``-`` for standard input and output; writing is all or nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from mgraph.errors import FileError, shown
+
+STANDARD = "-"
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of ``path``, unpacked if they are gzip (told by their first two bytes, not by the name).
+
+    Raises FileError if they cannot be read or the gzip is damaged.
+    """
+    name = os.fspath(path)
+    try:
+        raw = sys.stdin.buffer.read() if name == STANDARD else Path(name).read_bytes()
+    except IsADirectoryError:
+        raise FileError(f"{display(path)}: a directory, not a document") from None
+    except FileNotFoundError:
+        raise FileError(f"{display(path)}: there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise FileError(f"{display(path)}: cannot be read: {_reason(error)}") from None
+    return _gunzip(raw, path) if raw.startswith(b"\x1f\x8b") else raw
+
+
+def _gunzip(raw: bytes, path: str | os.PathLike[str]) -> bytes:
+    import gzip
+    import zlib
+
+    try:
+        return gzip.decompress(raw)
+    except EOFError:
+        raise FileError(f"{display(path)}: the gzip data ends in the middle (cut short?)") from None
+    except (OSError, zlib.error) as error:
+        raise FileError(f"{display(path)}: the gzip data is damaged: {_reason(error)}") from None
+
+
+def write_all(contents: Mapping[str, bytes]) -> None:
+    """Put each of ``contents`` at its path, gzipped if that ends in ``.gz``: all of them, or every old file stays.
+
+    The bytes go to new files in the same folders, reach the disk, and then take the names. Symbolic links are
+    followed; an existing file keeps its permissions; ``-``, a pipe and a device are written to as they are. Raises
+    FileError.
+    """
+    staged: list[tuple[str, str]] = []
+    name = ""
+    try:
+        for name, data in contents.items():
+            staged += _stage(name, _gzipped(data) if name.endswith(".gz") else data)
+        for temporary, target in staged:
+            os.replace(temporary, target)
+    except (OSError, ValueError) as error:
+        raise FileError(f"{display(name)}: cannot be written: {_reason(error)}") from None
+    finally:
+        for temporary, _ in staged:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+
+def _gzipped(data: bytes) -> bytes:
+    import gzip
+
+    return gzip.compress(data, mtime=0)
+
+
+def _stage(name: str, data: bytes) -> list[tuple[str, str]]:
+    """Write to a temporary file, and say what it is to be renamed to; or write to a stream, with nothing left."""
+    from tempfile import mkstemp
+
+    if name == STANDARD:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return []
+    target = os.path.realpath(name)
+    mode = _mode(target)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a directory")
+    if not stat.S_ISREG(mode):
+        Path(target).write_bytes(data)
+        return []
+    handle, temporary = mkstemp(dir=os.path.dirname(target), prefix=".mgraph-", suffix=".tmp")
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, stat.S_IMODE(mode))
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return [(temporary, target)]
+
+
+def _mode(target: str) -> int:
+    """The mode of the file there, or the one that a new file gets."""
+    try:
+        return os.stat(target).st_mode
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return stat.S_IFREG | (0o666 & ~mask)
+
+
+def display(path: str | os.PathLike[str]) -> str:
+    """A path for a message."""
+    name = os.fspath(path)
+    if name == STANDARD:
+        return "standard input"
+    return name if name.isprintable() else shown(name)
+
+
+def _reason(error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return reason[:1].lower() + reason[1:]

@@ -1,0 +1,158 @@
+"""JSON text read strictly: nothing lost, nothing guessed, every error with its line and column or JSON path.
+
+orjson does the parsing. What it lets pass is caught here: a repeated key (parsers keep the last), ``-0`` (parsers
+make it the integer 0), and values that JSON can hold but RFC 8785 cannot write.
+"""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+from typing import Any
+
+import orjson
+
+from mgraph.errors import DocumentError, shown
+
+EXACT_INT = 2**53
+"""Every integer up to here is a double; free-form JSON holds no larger one (RFC 7493, section 2.2)."""
+
+
+def loads(raw: bytes) -> Any:
+    """Parse UTF-8 JSON. Raises DocumentError with line and column, or with what the bytes look like instead."""
+    if not raw.strip():
+        raise DocumentError("empty: a document is a JSON object, such as the ones in samples/")
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise DocumentError(
+            "it starts with a byte order mark (EF BB BF), which JSON forbids (RFC 8259, section 8.1); save it as"
+            " UTF-8 without BOM"
+        )
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or raw[:2].count(0):
+        raise DocumentError("not UTF-8 (it looks like UTF-16 or UTF-32); save it as UTF-8")
+    if re.search(rb"-0[\s,}\]]", raw):  # as printf("%.17g") writes a negative zero
+        raw = re.sub(rb'"(?:[^"\\]|\\.)*"|-0(?=[\s,}\]])', lambda m: b"-0.0" if m[0] == b"-0" else m[0], raw)
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise _syntax_error(raw, error) from None
+
+
+def _syntax_error(raw: bytes, error: orjson.JSONDecodeError) -> DocumentError:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as bad:
+        line = raw.count(b"\n", 0, bad.start) + 1
+        return DocumentError(f"not UTF-8: byte 0x{raw[bad.start]:02X} at offset {bad.start:,} (line {line:,})")
+    where = f"line {error.lineno:,}, column {error.colno:,}"
+    reason = error.msg.rsplit(": line ", 1)[0]
+    if "depth" in reason or "recursion" in reason:
+        return DocumentError(f"{where}: nested deeper than 1,000 levels; a document needs 4, its meta at most 100")
+    if "infinity" in reason:
+        return DocumentError(
+            f'{where}: a number past binary64 (whose largest is about 1.797e308); an infinity is the string "Infinity"'
+        )
+    start = error.pos - (text[error.pos - 1 : error.pos] == "-")
+    found = re.match(r"-?(NaN|Infinity)", text[start : start + 9])
+    if found:
+        return DocumentError(f'{where}: {found[0]} is not JSON; write it as the string "{found[0]}"')
+    if error.pos >= len(text.rstrip()):
+        return DocumentError(f"not JSON: it ends in the middle, at {where} (cut short?)")
+    return DocumentError(f"not JSON: {reason}, at {where}")
+
+
+def refuse_repeated_keys(raw: bytes, loaded: Any) -> None:
+    """Raise DocumentError if an object of ``raw``, which parses to ``loaded``, has two equal keys.
+
+    Each key is followed by a colon outside strings, so a count of colons equal to the count of keys that were
+    kept leaves no room for a dropped one. Strings may hold colons: then only those right behind a quote are
+    counted, which misses none if no colon has white space before it. Else every object is looked at.
+    """
+    kept = _count_keys(loaded)
+    if raw.count(b":") == kept or (raw.count(b'":') == kept and re.search(rb"\s:", raw) is None):
+        return
+    import json
+
+    try:
+        _find_repeated(json.loads(raw, object_pairs_hook=_keep_repeated), "$")
+    except RecursionError:
+        raise DocumentError("nested too deep; a document needs 4 levels, its meta at most 100") from None
+
+
+def _count_keys(loaded: Any) -> int:
+    pending, keys = [loaded], 0
+    while pending:
+        value = pending.pop()
+        if value.__class__ is dict:
+            keys += len(value)
+            value = value.values()
+        pending += [each for each in value if each.__class__ is dict or each.__class__ is list]
+    return keys
+
+
+class _Repeated(dict[str, Any]):
+    """An object that repeats ``key``."""
+
+    key: str
+
+
+def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = _Repeated(pairs)
+    if len(found) == len(pairs):
+        return dict(found)
+    seen: set[str] = set()
+    found.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    return found
+
+
+def _find_repeated(value: Any, path: str) -> None:
+    if isinstance(value, _Repeated):
+        raise DocumentError(f"the key {shown(value.key)} is repeated", path=path)
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        _find_repeated(child, path + step(key))
+
+
+def check(value: Any, path: str, levels: int) -> None:
+    """Refuse, in free-form JSON made by a program, what RFC 8785 cannot write, and more than ``levels`` of nesting."""
+    if levels < 0:
+        raise DocumentError("nested too deep", path=path[:80] + "…")
+    if isinstance(value, dict):
+        for key, child in value.items():
+            if not isinstance(key, str):
+                raise DocumentError(f"a key is text, not {kind(key)}", path=path)
+            check(key, path, levels)
+            check(child, path + step(key), levels - 1)
+    elif isinstance(value, list):
+        for k, child in enumerate(value):
+            check(child, path + step(k), levels - 1)
+    elif isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise DocumentError("text with half a surrogate pair is not Unicode", path=path) from None
+    elif type(value) is int:
+        if abs(value) > EXACT_INT:
+            raise DocumentError("an integer past 2**53 is not exact in JSON; write it as a string", path=path)
+    elif type(value) is float:
+        if not isfinite(value):
+            raise DocumentError('not a finite number; write "NaN" or "Infinity" as a string', path=path)
+    elif value is not None and type(value) is not bool:
+        raise DocumentError(f"not JSON: {kind(value)}", path=path)
+
+
+def step(key: str | int) -> str:
+    """One step of a JSON path: ``.name``, ``['any text']`` or ``[3]``."""
+    if isinstance(key, int):
+        return f"[{key}]"
+    return f".{key}" if re.fullmatch(r"[A-Za-z_]\w{0,60}", key) else f"[{shown(key)}]"
+
+
+def kind(value: object) -> str:
+    """A JSON value for a message: what it is if it is large, else the value as JSON spells it."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return shown(value)

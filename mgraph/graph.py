@@ -1,0 +1,262 @@
+"""The wiring of a document: order, cycles, slices, influence cones, generations.
+
+NetworkX answers every question about the graph. It is imported only when one is asked: a document that lists
+its nodes in topological order, as mgraph writes them, shows that in one scan and needs no sort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mgraph.document import Document, Node
+from mgraph.errors import CycleError, DocumentError, ReplayError, nearest, shown
+from mgraph.ops import CONSTANT, INPUT, LEAVES, PARAMETER
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
+
+
+class Wiring:
+    """A document whose nodes refer to each other correctly, in topological order.
+
+    Nodes listed in another order are sorted, stably: of the nodes that could come next, the one listed first
+    does. Raises DocumentError for a repeated id, an operand, output or seed that does not exist and a seed on a
+    constant, CycleError for nodes that depend on themselves.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self.index: dict[str, int] = {node["id"]: k for k, node in enumerate(document["nodes"])}
+        """Position of each node in :attr:`nodes`, by id."""
+        if len(self.index) != len(document["nodes"]):
+            raise _repeated_id(document["nodes"])
+        _refuse_lookalikes(document["nodes"])
+        self.document = document
+        if not self._in_order():
+            self._sort()
+        self._check_references()
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes, operands before their consumers."""
+        return self.document["nodes"]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.index
+
+    def _in_order(self) -> bool:
+        """Whether every operand is listed before its consumer. Raises DocumentError if one does not exist."""
+        index, ordered = self.index, True
+        for k, node in enumerate(self.nodes):
+            if "args" in node:
+                for a, operand in enumerate(node["args"]):
+                    if operand.__class__ is str:
+                        position = index.get(operand)
+                        if position is None:
+                            message = f"there is no node {shown(operand)}.{nearest(str(operand), index)}"
+                            raise DocumentError(message, f"$.nodes[{k}].args[{a}]", node["id"])
+                        if position >= k:
+                            ordered = False
+        return ordered
+
+    def _sort(self) -> None:
+        import networkx as nx
+
+        network = self.to_networkx()
+        try:
+            order = list(nx.lexicographical_topological_sort(network, key=self.index.__getitem__))
+        except nx.NetworkXUnfeasible:
+            raise _cycle(nx.find_cycle(network), self.index) from None
+        nodes = [self.nodes[self.index[each]] for each in order]
+        self.document = {**self.document, "nodes": nodes}
+        self.index = {each: k for k, each in enumerate(order)}
+
+    def _check_references(self) -> None:
+        outputs, seeds = self.document.get("outputs", []), self.document.get("seeds", {})
+        references = [(f"$.outputs[{k}]", name) for k, name in enumerate(outputs)]
+        references += [("$.seeds", name) for name in seeds]
+        for path, name in references:
+            if name not in self.index:
+                raise DocumentError(f"there is no node {shown(name)}.{nearest(name, self.index)}", path)
+        for k, name in enumerate(outputs):
+            if outputs.index(name) != k:
+                raise DocumentError(f"the output {shown(name)} is repeated", f"$.outputs[{k}]")
+        for name in seeds:
+            if self.op(name) == CONSTANT:
+                raise DocumentError("a constant gets no gradient, so it cannot be a seed", "$.seeds", name)
+
+    def op(self, name: str) -> str:
+        """The op of the node with this id."""
+        return self.nodes[self.index[name]]["op"]
+
+    def _leaves(self, op: str) -> list[str]:
+        return [node["id"] for node in self.nodes if node["op"] == op]
+
+    @property
+    def inputs(self) -> list[str]:
+        """Ids of the ``input`` leaves."""
+        return self._leaves(INPUT)
+
+    @property
+    def parameters(self) -> list[str]:
+        """Ids of the ``parameter`` leaves."""
+        return self._leaves(PARAMETER)
+
+    @property
+    def constants(self) -> list[str]:
+        """Ids of the ``constant`` leaves (literal operands are no nodes)."""
+        return self._leaves(CONSTANT)
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        """Ids of the roots: the document's, else the operations that nothing consumes, else such leaves."""
+        if "outputs" in self.document:
+            return self.document["outputs"]
+        used = {operand for node in self.nodes for operand in node.get("args", ())}
+        unused = [node for node in self.nodes if node["id"] not in used]
+        return [node["id"] for node in unused if node["op"] not in LEAVES] or [node["id"] for node in unused]
+
+    @property
+    def seeds(self) -> dict[str, float]:
+        """Adjoints that the backward pass starts from: the document's, else 1.0 on every output but constants."""
+        if "seeds" in self.document:
+            return {name: float(seed) for name, seed in self.document["seeds"].items()}
+        return {name: 1.0 for name in self.outputs if self.op(name) != CONSTANT}
+
+    @cached_property
+    def _by_label(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for node in self.nodes:
+            if "label" in node:
+                found.setdefault(node["label"], []).append(node["id"])
+        return found
+
+    def resolve(self, name: str) -> str:
+        """The id that ``name`` means: an id, or a label that one node alone has. Raises ReplayError otherwise."""
+        if name in self.index:
+            return name
+        candidates = self._by_label.get(name, [])
+        if len(candidates) == 1:
+            return candidates[0]
+        if candidates:
+            some = ", ".join(map(shown, candidates[:8])) + (", …" if len(candidates) > 8 else "")
+            raise ReplayError(f"{len(candidates)} nodes are labelled {shown(name)}; name one by its id: {some}")
+        known = dict.fromkeys((*self.inputs, *self.parameters, *self._by_label, *self.index))
+        raise ReplayError(
+            f"no node has the id or label {shown(name)}.{nearest(name, known)} The inputs are {_some(self.inputs)}"
+            + (f"; the parameters are {_some(self.parameters)}" if self.parameters else "")
+        )
+
+    @property
+    def depth(self) -> int:
+        """Operations on the longest path from a leaf, 0 for leaves alone."""
+        deepest: dict[str, int] = {}
+        for node in self.nodes:
+            below = [deepest[a] for a in node.get("args", ()) if isinstance(a, str)]
+            deepest[node["id"]] = max(below, default=0) + ("args" in node)
+        return max(deepest.values())
+
+    # Questions for NetworkX.
+
+    def to_networkx(self) -> MultiDiGraph[str]:
+        """A new MultiDiGraph: nodes by id, with what the document says of each as attributes, and ``literals``,
+        the literal operands by position; one edge from each operand to its consumer, keyed by its ``position``
+        (a*a has two)."""
+        import networkx as nx
+
+        network: MultiDiGraph[str] = nx.MultiDiGraph()
+        for node in self.nodes:
+            attributes: dict[str, Any] = {k: v for k, v in node.items() if k not in ("id", "args")}
+            args = node.get("args", [])
+            attributes["literals"] = {k: a for k, a in enumerate(args) if not isinstance(a, str)}
+            network.add_node(node["id"], **attributes)
+        for node in self.nodes:
+            for position, operand in enumerate(node.get("args", ())):
+                if isinstance(operand, str):
+                    network.add_edge(operand, node["id"], key=position, position=position)
+        return network
+
+    @cached_property
+    def _network(self) -> MultiDiGraph[str]:
+        return self.to_networkx()
+
+    def _cone(self, reach: str, names: Iterable[str]) -> list[str]:
+        import networkx as nx
+
+        found: set[str] = set()
+        for name in names:
+            found |= getattr(nx, reach)(self._network, self.resolve(name))
+        return sorted(found, key=self.index.__getitem__)
+
+    def ancestors(self, *names: str) -> list[str]:
+        """Ids of everything that the nodes are computed from, in order, themselves left out. Raises ReplayError."""
+        return self._cone("ancestors", names)
+
+    def descendants(self, *names: str) -> list[str]:
+        """The influence cone: ids of everything that is computed from the nodes, in order. Raises ReplayError."""
+        return self._cone("descendants", names)
+
+    def generations(self) -> list[list[str]]:
+        """Ids by depth: leaves first, then each node right after the last of its operands."""
+        import networkx as nx
+
+        order = self.index.__getitem__
+        return [sorted(ids, key=order) for ids in nx.topological_generations(self._network)]
+
+    def sliced(self, outputs: Iterable[str]) -> Document:
+        """The document of what ``outputs`` need, and of nothing else. Recorded gradients are left out when they
+        were seeded from something else than these outputs. Raises ReplayError for an unknown name, or none."""
+        wanted = list(dict.fromkeys(self.resolve(name) for name in outputs))
+        if not wanted:
+            raise ReplayError("a slice needs at least one output")
+        keep = {*wanted, *self.ancestors(*wanted)}
+        nodes = [node for node in self.nodes if node["id"] in keep]
+        document: Document = {**self.document, "nodes": nodes, "outputs": wanted}
+        if set(self.seeds) == set(wanted):
+            return document
+        document["nodes"] = [{k: v for k, v in node.items() if k != "grad"} for node in nodes]  # type: ignore[misc]
+        document.pop("seeds", None)
+        return document
+
+
+def _some(names: list[str]) -> str:
+    return (", ".join(map(shown, names[:8])) + (", …" if len(names) > 8 else "")) if names else "none"
+
+
+def _repeated_id(nodes: list[Node]) -> DocumentError:
+    seen: dict[str, int] = {}
+    for k, node in enumerate(nodes):
+        first = seen.setdefault(node["id"], k)
+        if first != k:
+            return DocumentError(f"the id is taken: $.nodes[{first}] has it too", f"$.nodes[{k}].id", node["id"])
+    raise AssertionError("no id is repeated")
+
+
+def _refuse_lookalikes(nodes: list[Node]) -> None:
+    """Two ids that differ only in Unicode normalisation look the same to everyone but a computer."""
+    if all(node["id"].isascii() for node in nodes):
+        return
+    from unicodedata import normalize
+
+    seen: dict[str, int] = {}
+    for k, node in enumerate(nodes):
+        first = seen.setdefault(normalize("NFC", node["id"]), k)
+        if first != k:
+            message = (
+                f"the id looks like that of $.nodes[{first}]: {node['id']!a} and {nodes[first]['id']!a}"
+                " differ only in Unicode normalisation"
+            )
+            raise DocumentError(message, f"$.nodes[{k}].id", node["id"])
+
+
+def _cycle(edges: list[tuple[str, str, int]], index: dict[str, int]) -> CycleError:
+    ids = [edge[0] for edge in edges]
+    start = ids.index(min(ids, key=index.__getitem__))
+    cycle = ids[start:] + ids[: start + 1]
+    length = len(ids)
+    text = " -> ".join(cycle if length <= 12 else [*cycle[:6], "…", *cycle[-5:]])
+    return CycleError(f"{length:,} node{'s' * (length > 1)} depend on themselves: {text}", cycle)

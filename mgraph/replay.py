@@ -1,0 +1,214 @@
+"""Replay: a plan run forward and backward, in plain Python. This is the reference that defines the bits.
+
+A node's adjoint is its seed (or 0) plus its consumers' contributions, added from the last consumer to the first
+and within a consumer from the first operand to the last. A node that no seed reaches by a branch that was taken
+has adjoint 0 and contributes nothing: it is not multiplied by 0, so an infinity there makes no NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
+
+from mgraph.document import Document, Node, number
+from mgraph.errors import ReplayError, shown
+from mgraph.graph import Wiring
+from mgraph.ops import CONSTANT, INPUT, LEAVES
+from mgraph.plan import Plan, compile_plan
+
+
+class Column(Mapping[str, float]):
+    """One number a node, by id, in the graph's order; a node without the number has no key."""
+
+    def __init__(self, index: Mapping[str, int], numbers: Sequence[float | None]) -> None:
+        self._index, self._numbers = index, numbers
+
+    def __getitem__(self, name: str) -> float:
+        found = self._numbers[self._index[name]]
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, k in self._index.items() if self._numbers[k] is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+@dataclass(frozen=True)
+class Nonfinite:
+    """The first operation, in topological order, that is NaN or infinite while its operands may not be."""
+
+    node: str
+    data: float
+    operands: list[tuple[str, float]]
+    """What caused it: each operand as the document writes it (an id or a literal), with its number."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one replay gave. Nothing in it changes the document that was replayed.
+
+    ``data`` has every node, ``grad`` every node but constants (empty without a backward pass). ``overrides`` are
+    the numbers that were given, by id.
+    """
+
+    wiring: Wiring
+    data: Column
+    grad: Column
+    seeds: dict[str, float]
+    overrides: dict[str, float]
+    engine: str = "reference"
+
+    @property
+    def outputs(self) -> dict[str, float]:
+        """The outputs' data, by id."""
+        return {name: self.data[name] for name in self.wiring.outputs}
+
+    def first_nonfinite(self) -> Nonfinite | None:
+        """Where the first NaN or infinity came from, or None if every number is finite."""
+        for node in self.wiring.nodes:
+            if not isfinite(self.data[node["id"]]):
+                operands = [
+                    (a, self.data[a]) if isinstance(a, str) else (f"{a:g}", a)
+                    for a in (() if node["id"] in self.overrides else node.get("args", ()))
+                ]
+                return Nonfinite(node["id"], self.data[node["id"]], operands)
+        return None
+
+
+def replay(
+    plan: Plan,
+    inputs: Mapping[str, float] | None = None,
+    outputs: Iterable[str] | None = None,
+    seeds: Mapping[str, float] | None = None,
+    backward: bool = True,
+) -> Run:
+    """Recompute every node, with the recorded leaves or others, and the adjoints.
+
+    ``inputs`` gives numbers by id or unique label; one given for an operation makes it act as a leaf (a what-if).
+    With ``outputs``, only what they need is replayed. ``seeds`` are the adjoints to start from, by default the
+    document's, else 1.0 on each output. Raises ReplayError for a name that does not exist, for a constant, for a
+    leaf without a number, and for what is not a number. NaN and infinities are numbers.
+    """
+    whole = plan.wiring
+    overrides = {whole.resolve(name): _real(x, name) for name, x in (inputs or {}).items()}
+    for name in overrides:
+        if whole.op(name) == CONSTANT:
+            raise ReplayError(f"{shown(name)} is a constant, which cannot be set; an input or a parameter can")
+    if outputs is not None:
+        plan = compile_plan(Wiring(whole.sliced(outputs)))
+    wiring = plan.wiring
+    leaves = {wiring.index[name]: x for name, x in overrides.items() if name in wiring}
+    missing = [name for name in plan.missing() if name not in overrides]
+    if missing:
+        some = ", ".join(map(shown, missing[:8])) + (", …" if len(missing) > 8 else "")
+        what = "an input has" if len(missing) == 1 else f"{len(missing):,} inputs have"
+        raise ReplayError(f"{what} no recorded number and must be given one: {some}")
+    plan = plan.frozen(leaves)
+    start = wiring.seeds if seeds is None else _seeds(wiring, seeds)
+    data = forward(plan, leaves)
+    adjoints: list[float | None] = [None] * plan.size
+    if backward:
+        adjoints = sweep(plan, data, {wiring.index[name]: seed for name, seed in start.items()})
+        for k, node in enumerate(wiring.nodes):
+            if adjoints[k] is None and node["op"] != CONSTANT:
+                adjoints[k] = 0.0
+    return Run(
+        wiring,
+        Column(wiring.index, data),
+        Column(wiring.index, adjoints),
+        start if backward else {},
+        {name: x for name, x in overrides.items() if name in wiring},
+    )
+
+
+def forward(plan: Plan, leaves: Mapping[int, float]) -> list[float]:
+    """Fill every slot: ``leaves`` by slot over the plan's initial numbers, then the steps in order."""
+    data: list[float] = plan.initial.copy()  # type: ignore[assignment]
+    for slot, x in leaves.items():
+        data[slot] = x
+    for target, function, i, j in zip(plan.targets, plan.forwards, plan.left, plan.right, strict=True):
+        data[target] = function(data[i]) if j < 0 else function(data[i], data[j])
+    return data
+
+
+def sweep(
+    plan: Plan,
+    data: Sequence[float],
+    seeds: Mapping[int, float],
+    recorded: Sequence[float | None] | None = None,
+) -> list[float | None]:
+    """The adjoint of each node by slot; None where no seed reaches. Reverse-mode accumulation (Griewank and
+    Walther, Evaluating Derivatives, 2nd ed., section 3.2).
+
+    With ``recorded``, a node passes on its recorded adjoint, where there is one, in place of the one found here.
+    """
+    adjoints: list[float | None] = [None] * plan.size
+    for slot, seed in seeds.items():
+        adjoints[slot] = 0.0 + seed
+    for step in range(len(plan.targets) - 1, -1, -1):
+        target = plan.targets[step]
+        adjoint = adjoints[target]
+        if adjoint is None:
+            continue
+        if recorded is not None:
+            on_record = recorded[target]
+            adjoint = adjoint if on_record is None else on_record
+        i, j, selects = plan.left[step], plan.right[step], plan.selects[step]
+        first, second = plan.partials[step]
+        numbers = (data[i], data[target]) if j < 0 else (data[i], data[j], data[target])
+        if first is not None:
+            slope = first(*numbers)
+            if slope != 0.0 or not selects:
+                found = adjoints[i]
+                adjoints[i] = (0.0 if found is None else found) + slope * adjoint
+        if second is not None:
+            slope = second(*numbers)
+            if slope != 0.0 or not selects:
+                found = adjoints[j]
+                adjoints[j] = (0.0 if found is None else found) + slope * adjoint
+    return adjoints
+
+
+def recorded(run: Run) -> Document:
+    """A new document that records ``run``: its numbers, its seeds; an overridden operation has become an input."""
+    nodes = []
+    for node in run.wiring.nodes:
+        name = node["id"]
+        new: Node = {**node, "data": number(run.data[name])}
+        new.pop("grad", None)
+        if name in run.grad:
+            new["grad"] = number(run.grad[name])
+        if name in run.overrides and node["op"] not in LEAVES:
+            new["op"] = INPUT
+            del new["args"]
+        nodes.append(new)
+    document: Document = {**run.wiring.document, "nodes": nodes, "outputs": run.wiring.outputs}
+    document.pop("seeds", None)
+    if run.grad:
+        document["seeds"] = {name: number(seed) for name, seed in run.seeds.items()}
+    return document
+
+
+def _seeds(wiring: Wiring, seeds: Mapping[str, float]) -> dict[str, float]:
+    found = {wiring.resolve(name): _real(seed, name) for name, seed in seeds.items()}
+    for name in found:
+        if wiring.op(name) == CONSTANT:
+            raise ReplayError(f"{shown(name)} is a constant, which gets no gradient, so it cannot be a seed")
+    return found
+
+
+def _real(x: object, name: str) -> float:
+    if isinstance(x, bool) or not isinstance(x, Real):
+        raise ReplayError(f"the number for {shown(name)} is not a real number but {shown(x)}")
+    try:
+        return float(x)
+    except OverflowError:
+        raise ReplayError(f"the number for {shown(name)} is past binary64") from None

@@ -1,0 +1,92 @@
+"""mgraph: save, share, check, recompute and draw graphs of scalar values.
+
+>>> from mgraph import Value, save, load
+>>> a, b = Value(0.5001, name="a"), Value(0.71, name="b")
+>>> d = (a * b + b + a).tanh()
+>>> d.backward()
+>>> graph = save(d, "tanh.json", names={"d": d})
+>>> load("tanh.json").replay(inputs={"a": 0.7}).outputs
+
+Every name here is imported on first use, so that ``import mgraph`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mgraph import nn as nn
+    from mgraph.api import Graph as Graph
+    from mgraph.api import load as load
+    from mgraph.api import loads as loads
+    from mgraph.api import picture as picture
+    from mgraph.api import record as record
+    from mgraph.api import save as save
+    from mgraph.api import trace as trace
+    from mgraph.document import schema as schema
+    from mgraph.errors import CycleError as CycleError
+    from mgraph.errors import DocumentError as DocumentError
+    from mgraph.errors import DrawError as DrawError
+    from mgraph.errors import FileError as FileError
+    from mgraph.errors import MgraphError as MgraphError
+    from mgraph.errors import ReplayError as ReplayError
+    from mgraph.errors import VersionError as VersionError
+    from mgraph.recording import name_values as name
+    from mgraph.replay import Run as Run
+    from mgraph.value import Value as Value
+    from mgraph.value import constant as constant
+    from mgraph.value import parameter as parameter
+    from mgraph.value import scope as scope
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "api": ("Graph", "load", "loads", "picture", "record", "save", "trace"),
+    "document": ("schema",),
+    "errors": (
+        "CycleError",
+        "DocumentError",
+        "DrawError",
+        "FileError",
+        "MgraphError",
+        "ReplayError",
+        "VersionError",
+    ),
+    "replay": ("Run",),
+    "value": ("Value", "constant", "parameter", "scope"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+__all__ = ["__version__", "name", "nn", *_MODULE]  # noqa: PLE0604
+
+
+def __getattr__(attribute: str) -> Any:
+    if attribute in _MODULE:
+        found = getattr(import_module(f"mgraph.{_MODULE[attribute]}"), attribute)
+    elif attribute == "name":
+        found = import_module("mgraph.recording").name_values
+    elif attribute == "nn":
+        found = import_module("mgraph.nn")
+    else:
+        found = _op_function(attribute)
+    globals()[attribute] = found
+    return found
+
+
+def _op_function(attribute: str) -> Any:
+    """``mgraph.tanh``, ``mgraph.maximum``, …: each op of the table as a function of values or numbers."""
+    from mgraph.ops import OPS
+
+    if attribute not in OPS:
+        raise AttributeError(f"module 'mgraph' has no attribute {attribute!r}")
+    from functools import partial
+
+    from mgraph.value import apply
+
+    return partial(apply, attribute)
+
+
+def __dir__() -> list[str]:
+    from mgraph.ops import OPS
+
+    return [*__all__, *OPS]

@@ -1,0 +1,5 @@
+"""``python -m mgraph``."""
+
+from mgraph.cli import main
+
+main(prog_name="mgraph")

@@ -1,0 +1,270 @@
+"""One function or method a verb: what users reach as ``mgraph.load``, ``graph.replay``, ``graph.draw``, …"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+from mgraph import document as _document
+from mgraph import files
+from mgraph.document import Document
+from mgraph.errors import DocumentError, DrawError, ReplayError
+from mgraph.graph import Wiring
+from mgraph.plan import Plan, compile_plan
+from mgraph.replay import Run
+from mgraph.replay import recorded as _recorded
+from mgraph.replay import replay as _replay
+from mgraph.value import Value
+
+if TYPE_CHECKING:
+    from graphviz import Digraph
+
+    from mgraph.verify import Report
+
+
+class Graph(Wiring):
+    """A saved computation: a document, and what can be done with it. Nothing here changes the document.
+
+    Made by :func:`load`, :func:`record` and :func:`trace`, or from JSON data (``Graph({"mgraph": 1, …})``), which
+    is checked: DocumentError says what is wrong and where.
+    """
+
+    def __init__(self, document: Document | Mapping[str, Any]) -> None:
+        super().__init__(_document.validate(document))
+
+    @cached_property
+    def _plan(self) -> Plan:
+        return compile_plan(self)
+
+    @property
+    def data(self) -> Mapping[str, float]:
+        """Recorded numbers by id; nodes without one are left out."""
+        return {n["id"]: float(n["data"]) for n in self.nodes if "data" in n}
+
+    @property
+    def grad(self) -> Mapping[str, float]:
+        """Recorded gradients by id; nodes without one are left out."""
+        return {n["id"]: float(n["grad"]) for n in self.nodes if "grad" in n}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the document's canonical bytes (RFC 8785): ``sha256:`` and 64 hexadecimal digits."""
+        return _document.digest(self.document)
+
+    def replay(
+        self,
+        inputs: Mapping[str, float] | None = None,
+        outputs: Iterable[str] | None = None,
+        seeds: Mapping[str, float] | None = None,
+        backward: bool = True,
+    ) -> Run:
+        """Recompute every node and, with ``backward``, its adjoint.
+
+        ``inputs`` gives leaves other numbers, by id or unique label; an operation that is given one acts as a leaf
+        (a what-if). With ``outputs``, only what those need is replayed. ``seeds`` are the adjoints to start from:
+        by default the document's, else 1.0 on each output. Raises ReplayError.
+        """
+        return _replay(self._plan, inputs, outputs, seeds, backward)
+
+    def with_run(self, run: Run) -> Graph:
+        """A new graph that records ``run``. Raises ReplayError if it is not a run of this graph."""
+        if not run.wiring.index.keys() <= self.index.keys():
+            raise ReplayError("this run is of another graph")
+        return Graph(_recorded(run))
+
+    def verify(self, ulps: int | None = None, strict: bool = False, finite_differences: bool = True) -> Report:
+        """Compare the recorded numbers with what they should be; see :class:`mgraph.verify.Report`.
+
+        ``ulps`` is the tolerance in units in the last place, by default the document's, else 0. With ``strict`` the
+        distance of a full replay counts too. Raises ReplayError for a negative tolerance.
+        """
+        from mgraph.verify import verify
+
+        return verify(self._plan, ulps, strict, finite_differences)
+
+    def slice(self, outputs: Iterable[str]) -> Graph:
+        """The graph of what ``outputs`` need, and of nothing else."""
+        return Graph(self.sliced(outputs))
+
+    def draw(
+        self,
+        run: Run | None = None,
+        *,
+        digits: int = 4,
+        direction: str = "LR",
+        scopes: bool = True,
+        heat: str | None = None,
+        collapse: int | None = None,
+        force: bool = False,
+    ) -> Digraph:
+        """The picture, as a graphviz ``Digraph``, of the recorded numbers or of those of ``run``.
+
+        It shows itself in Jupyter; :func:`picture` gives its bytes. For the options see
+        :func:`mgraph.render.draw`. Raises DrawError for more than 2,000 boxes, unless ``force``.
+        """
+        from mgraph.render import draw
+
+        wiring: Wiring = self if run is None else run.wiring
+        data, grad = (self.data, self.grad) if run is None else (run.data, run.grad)
+        return draw(
+            wiring,
+            data,
+            grad,
+            digits=digits,
+            direction=direction,
+            scopes=scopes,
+            heat=heat,
+            collapse=collapse,
+            force=force,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the document: ``.json``, ``.json.gz``, or ``-`` for standard output. Raises FileError."""
+        files.write_all({os.fspath(path): self.to_bytes()})
+
+    def to_bytes(self) -> bytes:
+        """The bytes that :meth:`save` writes (before gzip)."""
+        return _document.dump(self.document)
+
+    def __repr__(self) -> str:
+        title = f"{self.document['title']!r}, " if "title" in self.document else ""
+        return f"<Graph {title}{len(self):,} nodes, outputs {', '.join(self.outputs[:4])}>"
+
+
+def load(path: str | os.PathLike[str]) -> Graph:
+    """Read a document: a path, plain or gzipped, or ``-`` for standard input.
+
+    Raises FileError if it cannot be read, DocumentError if it is not a document of format 1.
+    """
+    with _collector_paused():
+        raw = files.read(path)
+        try:
+            document = _document.parse(raw)
+            del raw
+            graph = Graph.__new__(Graph)
+            Wiring.__init__(graph, document)  # parse has checked it already
+        except DocumentError as error:
+            error.file = files.display(path)
+            raise
+    return graph
+
+
+def loads(text: str | bytes) -> Graph:
+    """Read a document from JSON text. Raises DocumentError."""
+    return Graph(_document.parse(text.encode() if isinstance(text, str) else text))
+
+
+def save(
+    graph: Graph | Value | Sequence[Value],
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    names: Mapping[str, object] | None = None,
+    meta: Mapping[str, Any] | None = None,
+) -> Graph:
+    """Write a graph, or record a value (or several) with everything it depends on and write that.
+
+    ``title``, ``names`` (as in ``names=locals()``) and ``meta`` are for values; see :func:`record`. The file is
+    written whole or not at all. Returns the graph. Raises DocumentError, FileError.
+    """
+    if not isinstance(graph, Graph):
+        values = [graph] if isinstance(graph, Value) else graph
+        graph = record(*values, title=title, names=names, meta=meta)
+    elif title is not None or names is not None or meta is not None:
+        raise TypeError("title, names and meta are for recording values; a graph has its own")
+    graph.save(path)
+    return graph
+
+
+def record(
+    *outputs: Value | SupportsFloat,
+    title: str | None = None,
+    names: Mapping[str, object] | None = None,
+    tolerance: int | None = None,
+    meta: Mapping[str, Any] | None = None,
+) -> Graph:
+    """The graph of everything that ``outputs`` depend on, with the numbers and gradients that they hold now.
+
+    Gradients are recorded if ``backward`` was called on an output. ``names=locals()`` names values after the
+    variables that hold them; ``tolerance`` is in ULP; ``meta`` is any JSON. Raises DocumentError.
+    """
+    from mgraph.recording import document_of
+
+    if not outputs:
+        raise TypeError("record needs at least one value")
+    return Graph(document_of(outputs, title=title, names=names, tolerance=tolerance, meta=meta))
+
+
+def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:
+    """Call ``function`` with values in place of these numbers, and record what it computes.
+
+    >>> trace(lambda x, y: (x * y).tanh(), x=1.0, y=2.0)
+
+    Each number among the arguments, defaults included, becomes an ``input`` of that name; in a list or tuple, of
+    its place (``x[0]``). The function returns a value, or a list, tuple or dict of them; with one output its
+    gradients are recorded too. Control flow is recorded as it went for these numbers. Raises TypeError for a
+    result that is not made of values or numbers.
+    """
+    from inspect import Parameter, signature
+
+    bound = signature(function).bind(*args, **inputs)
+    bound.apply_defaults()
+    for name, x in bound.arguments.items():
+        if signature(function).parameters[name].kind is Parameter.VAR_KEYWORD:
+            bound.arguments[name] = {key: _as_inputs(key, each) for key, each in x.items()}
+        else:
+            bound.arguments[name] = _as_inputs(name, x)
+    result = function(*bound.args, **bound.kwargs)
+    outputs = list(result.values()) if isinstance(result, dict) else result
+    outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+    if len(outputs) == 1 and isinstance(outputs[0], Value):
+        outputs[0].backward()
+    title = getattr(function, "__name__", "<lambda>")
+    return record(*outputs, title=None if title == "<lambda>" else title)
+
+
+def _as_inputs(name: str, x: Any) -> Any:
+    if isinstance(x, list | tuple):
+        return type(x)(_as_inputs(f"{name}[{k}]", each) for k, each in enumerate(x))
+    return Value(x, name=name) if isinstance(x, float | int | Real) and x is not True and x is not False else x
+
+
+def picture(drawing: Digraph, path: str | os.PathLike[str], timeout: float = 120.0) -> None:
+    """Write a drawing as the picture that the path's ending names: .svg, .png, .pdf or .dot.
+
+    ``timeout`` is in seconds. Raises DrawError if it cannot be drawn, FileError if it cannot be written.
+    """
+    files.write_all({os.fspath(path): picture_bytes(drawing, path, timeout)})
+
+
+def picture_bytes(drawing: Digraph, path: str | os.PathLike[str], timeout: float = 120.0) -> bytes:
+    """What :func:`picture` writes to ``path``."""
+    from mgraph import dot
+
+    suffix = Path(os.fspath(path)).suffix[1:].lower()
+    kind = "dot" if suffix == "gv" else suffix
+    if kind not in dot.FORMATS:
+        endings = ", ".join(f".{each}" for each in dot.FORMATS)
+        raise DrawError(f"{os.fspath(path)}: the ending says what to draw: {endings}")
+    boxes = sum("shape=record" in line or "shape=box3d" in line for line in drawing.body)
+    return dot.picture(drawing.source, kind, boxes, timeout)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause garbage collection: parsing makes millions of objects, none of them garbage."""
+    import gc
+
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,185 @@
+"""How results read: lines for a terminal, and JSON for a program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mgraph.document import number as json_number
+from mgraph.table import cut, number, printable, table
+
+if TYPE_CHECKING:
+    from mgraph.api import Graph
+    from mgraph.replay import Run
+    from mgraph.verify import Discrepancy, Report
+
+SOME = 10
+"""Entries of a list at the most."""
+
+
+def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, everything: bool) -> list[str]:
+    """A run: its title, the table, the first number that is not finite, the verdict."""
+    head, *rows = table(run.wiring, run.data, run.grad, width, full, everything)
+    lines = [click.style(printable(graph.document["title"]), bold=True)] if "title" in graph.document else []
+    lines += [click.style(head, dim=True), *rows]
+    bad = run.first_nonfinite()
+    if bad is not None:
+        causes = [f"{printable(name)} = {number(x)}" if name in run.data else number(x) for name, x in bad.operands]
+        origin = f", of {' and '.join(causes)}" if causes else ""
+        lines.append(click.style(f"first not finite: {printable(bad.node)} = {number(bad.data)}{origin}", fg="yellow"))
+    own = bool(run.overrides) or run.wiring is not graph
+    return [*lines, verdict_line(report, "verdict on the record" if own else "verdict")]
+
+
+def verdict_line(report: Report, start: str = "verdict") -> str:
+    """The closing line."""
+    verdict = click.style(printable(report.verdict), fg="green" if report.ok else "red", bold=True)
+    return f"{start}: {verdict} ({report.data_checked:,} data and {report.grad_checked:,} grad checked)"
+
+
+def report_lines(report: Report) -> list[str]:
+    """What ``verify`` found, question by question, and the verdict."""
+    checked = f"{report.data_checked:,} data and {report.grad_checked:,} grad"
+    lines = [f"audit    {checked} against the recorded numbers they were made of"]
+    lines += _some(
+        [
+            f"{printable(each.node)}: {each.field} is {number(each.recorded)}, should be {number(each.expected)}"
+            f" ({_ulps(each.ulps)})"
+            for each in report.culprits
+        ]
+    )
+    if report.missing:
+        lines.append(f"replay   not possible: no number for {', '.join(map(printable, report.missing[:SOME]))}")
+    else:
+        lines += [f"replay   data: {_worst(report.replayed.data)}", f"replay   grad: {_worst(report.replayed.grad)}"]
+    found = report.differences
+    if found is not None:
+        of = f" of {found.candidates:,}" if len(found.compared) < found.candidates else ""
+        off = f"{len(found.refuted):,} refuted" if found.refuted else "all agree within their error estimates"
+        lines.append(f"finite   {len(found.compared):,}{of} gradients compared: {off}")
+        lines += _some(
+            [
+                f"{printable(each.node)}: grad is {number(each.grad)}, finite differences give"
+                f" {each.estimate:.10g} ± {each.error:.2g}"
+                for each in found.refuted
+            ]
+        )
+        lines += _some([f"{printable(name)} skipped: {reason}" for name, reason in found.skipped.items()])
+    return [*lines, verdict_line(report)]
+
+
+def _some(lines: list[str]) -> list[str]:
+    more = [f"… and {len(lines) - SOME:,} more"] if len(lines) > SOME else []
+    return [f"         {line}" for line in lines[:SOME] + more]
+
+
+def _worst(found: Discrepancy | None) -> str:
+    return f"{_ulps(found.ulps)} at most, at {printable(found.node)}" if found else "0 ulp"
+
+
+def _ulps(distance: int) -> str:
+    from mgraph.verify import count_ulps
+
+    return count_ulps(distance)
+
+
+def facts(graph: Graph) -> dict[str, Any]:
+    """What is in a document, for ``info``."""
+    document = graph.document
+    found: dict[str, Any] = {"title": document["title"]} if "title" in document else {}
+    description = document.get("meta", {}).get("description")
+    if isinstance(description, str):
+        found["description"] = description
+    return found | {
+        "format": document["mgraph"],
+        "nodes": len(graph),
+        "ops": dict(Counter(node["op"] for node in graph.nodes).most_common()),
+        "depth": graph.depth,
+        "inputs": graph.inputs,
+        "parameters": graph.parameters,
+        "constants": graph.constants,
+        "outputs": graph.outputs,
+        "recorded": {"data": len(graph.data), "grad": len(graph.grad)},
+        "tolerance": f"{document['tolerance']['ulps']} ulp" if "tolerance" in document else "0 ulp",
+        "digest": graph.digest,
+    }
+
+
+def facts_lines(found: dict[str, Any], width: int) -> list[str]:
+    """The facts, one a line."""
+    lines = []
+    for key, value in found.items():
+        label, text = f"{key:<13}", printable(_in_words(value))
+        if key == "description":
+            lines.append(fill(text, width, initial_indent=label, subsequent_indent=" " * len(label)))
+        else:
+            fits = len(label) + len(text) <= width
+            lines.append(cut(f"{label}{text}" if fits else f"{key}  {text}", width))
+    return lines
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count:,}" for name, count in value.items())
+    if isinstance(value, list):
+        return f"{len(value):,}: {', '.join(value[:12])}{', …' * (len(value) > 12)}" if value else "none"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def run_json(file: str, run: Run, report: Report) -> dict[str, Any]:
+    """A run as JSON; NaN and infinities are the format's strings."""
+    bad = run.first_nonfinite()
+    return {
+        "file": file,
+        "engine": run.engine,
+        "outputs": list(run.outputs),
+        "overrides": _numbers(run.overrides),
+        "seeds": _numbers(run.seeds),
+        "data": _numbers(run.data),
+        "grad": _numbers(run.grad),
+        "first_nonfinite": None if bad is None else bad.node,
+        "verdict": report.verdict,
+        "ok": report.ok,
+    }
+
+
+def report_json(file: str, report: Report) -> dict[str, Any]:
+    """A report as JSON; a distance of 2**53 stands for any larger one."""
+    found = report.differences
+    return {
+        "file": file,
+        "verdict": report.verdict,
+        "ok": report.ok,
+        "tolerance": report.tolerance,
+        "checked": {"data": report.data_checked, "grad": report.grad_checked},
+        "culprits": [_entry(each) for each in report.culprits],
+        "suspects": report.suspects,
+        "within": min(report.within, 2**53),
+        "replayed": {"data": _entry(report.replayed.data), "grad": _entry(report.replayed.grad)},
+        "missing": report.missing,
+        "differences": None
+        if found is None
+        else {
+            "compared": len(found.compared),
+            "candidates": found.candidates,
+            "refuted": [
+                {"node": each.node} | _numbers({"grad": each.grad, "estimate": each.estimate, "error": each.error})
+                for each in found.refuted
+            ],
+            "skipped": found.skipped,
+        },
+    }
+
+
+def _entry(found: Discrepancy | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    numbers = _numbers({"recorded": found.recorded, "expected": found.expected})
+    return {"node": found.node, "field": found.field, **numbers, "ulps": min(found.ulps, 2**53)}
+
+
+def _numbers(found: Any) -> dict[str, Any]:
+    return {name: json_number(x) for name, x in found.items()}

@@ -1,0 +1,118 @@
+"""A run as text for a terminal: an aligned table of 80 columns, or of the terminal's width."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from unicodedata import combining, east_asian_width
+
+from mgraph.document import Node
+from mgraph.graph import Wiring
+from mgraph.ops import LEAVES, OPS
+
+ROWS = 40
+"""Rows of a table at the most, unless all are asked for."""
+_INFIX = {"add", "sub", "mul", "div", "pow"}
+
+
+def expression(node: Node) -> str:
+    """What a node is, in a line: ``a * b``, ``tanh(c)``, or the kind of leaf."""
+    op = OPS.get(node["op"])
+    if op is None:
+        return node["op"]
+    operands = [printable(a) if isinstance(a, str) else f"{a:.12g}" for a in node["args"]]
+    if op.name in _INFIX:
+        return f" {op.symbol} ".join(operands)
+    return f"-{operands[0]}" if op.name == "neg" else f"{op.name}({', '.join(operands)})"
+
+
+def number(x: float | None, digits: int | None = None) -> str:
+    """A number in full (shortest round-trip digits) or to so many significant digits; empty for None."""
+    if x is None:
+        return ""
+    if x - x != 0.0:
+        return "NaN" if x != x else "Infinity" if x > 0 else "-Infinity"
+    return repr(x) if digits is None else f"{x:.{digits}g}"
+
+
+def table(
+    wiring: Wiring, data: Mapping[str, float], grad: Mapping[str, float], width: int, full: bool, everything: bool
+) -> list[str]:
+    """The lines: name, op with its operands, data, grad.
+
+    Numbers are in full where that fits the width (or with ``full``), else rounded to what fits. Of more than 40
+    nodes the leaves and outputs are shown, at most 20 of each, unless ``everything``; a line says how many are not.
+    """
+    nodes = wiring.nodes if everything else _chosen(wiring)
+    names = [printable(node.get("label", node["id"])) for node in nodes]
+    texts = [expression(node) for node in nodes]
+    columns = [["name", *names], ["op", *texts]]
+    for digits in (None,) if full else (None, 15, 12, 10, 8, 6, 4):
+        numbers = [
+            [title, *(number(column.get(node["id"]), digits) for node in nodes)]
+            for title, column in (("data", data), ("grad", grad))
+            if column
+        ]
+        taken = sum(max(map(len, column)) + 2 for column in numbers)
+        if full or _width(columns[0]) + 2 + _width(columns[1]) + taken <= width:
+            break
+    if not full:
+        columns = _shortened(columns, max(20, width - taken))
+    rows = zip(
+        *(_aligned(column, "<") for column in columns), *(_aligned(column, ">") for column in numbers), strict=True
+    )
+    lines = ["  ".join(row).rstrip() for row in rows]
+    hidden = len(wiring) - len(nodes)
+    if hidden:
+        lines.append(f"… {hidden:,} of {len(wiring):,} rows are hidden; --all shows them")
+    return lines
+
+
+def _chosen(wiring: Wiring) -> Sequence[Node]:
+    if len(wiring) <= ROWS:
+        return wiring.nodes
+    outputs = wiring.outputs[: ROWS // 2]
+    leaves = [node["id"] for node in wiring.nodes if node["op"] in LEAVES and node["id"] not in outputs]
+    keep = {*leaves[: ROWS // 2], *outputs}
+    return [node for node in wiring.nodes if node["id"] in keep]
+
+
+def _shortened(columns: list[list[str]], room: int) -> list[list[str]]:
+    """Cut names and expressions so that together they take ``room`` columns, the wider one first."""
+    widths = [_width(column) for column in columns]
+    if sum(widths) + 2 <= room:
+        return columns
+    first = max(room // 2 - 1, room - 2 - widths[1])
+    limits = [min(widths[0], first), 0]
+    limits[1] = room - 2 - limits[0]
+    return [[cut(text, limit) for text in column] for column, limit in zip(columns, limits, strict=True)]
+
+
+def cut(text: str, limit: int) -> str:
+    """The text in at most ``limit`` columns, with an ellipsis where it was cut."""
+    if cells(text) <= limit:
+        return text
+    while cells(text) > limit - 1:
+        text = text[:-1]
+    return text + "…"
+
+
+def _aligned(column: list[str], side: str) -> list[str]:
+    width = _width(column)
+    pad = [" " * (width - cells(text)) for text in column]
+    return [text + p if side == "<" else p + text for text, p in zip(column, pad, strict=True)]
+
+
+def _width(column: list[str]) -> int:
+    return max(map(cells, column))
+
+
+def cells(text: str) -> int:
+    """How many terminal columns a text takes (Unicode Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def printable(text: str) -> str:
+    """A text that cannot command the terminal: control and format characters are shown escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -39,7 +39,8 @@ class Graph(Wiring):
 
     @cached_property
     def _plan(self) -> Plan:
-        return compile_plan(self)
+        with _collector_paused():
+            return compile_plan(self)
 
     @property
     def data(self) -> Mapping[str, float]:

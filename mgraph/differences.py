@@ -16,7 +16,7 @@ from mgraph.ops import LEAVES, OPS
 from mgraph.plan import Plan
 
 UNIT = 2.0**-52
-BUDGET = 2_000_000
+BUDGET = 10_000_000
 """Operations to spend at the most; of a large graph, leaves only and as many of them as this allows."""
 STEPS = 14
 SHRINK = 4.0

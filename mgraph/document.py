@@ -33,8 +33,8 @@ META_DEPTH = 100
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
-Number = float | Literal["NaN", "Infinity", "-Infinity"]
-Operand = str | float
+Number = Annotated[float | Literal["NaN", "Infinity", "-Infinity"], Field(union_mode="left_to_right")]
+Operand = Annotated[str | float, Field(union_mode="left_to_right")]
 Id = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
 Text = Annotated[str, Field(max_length=TEXT_LIMIT)]
 Path = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
@@ -45,7 +45,7 @@ def _node_model(name: str, ops: tuple[str, ...], arity: int) -> Any:
     exactly = Field(min_length=arity, max_length=arity)
     fields: dict[str, Any] = {"id": Id, "op": Literal[ops]}
     if arity:
-        fields["args"] = Annotated[list[Id | float], exactly]
+        fields["args"] = Annotated[list[Operand], exactly]
     fields["data"] = Number if CONSTANT in ops else NotRequired[Number]
     if CONSTANT not in ops:
         fields["grad"] = NotRequired[Number]
@@ -111,8 +111,10 @@ def parse(raw: bytes) -> Document:
     if not isinstance(loaded, dict):
         raise DocumentError(f"a document is a JSON object, not {kind(loaded)}", path="$")
     _check_version(loaded)
-    strictjson.refuse_repeated_keys(raw, loaded)
-    return validate(loaded)
+    document = validate(loaded)
+    rest = {key: value for key, value in document.items() if key != "nodes"}
+    strictjson.refuse_repeated_keys(raw, 1 + sum(map(len, document["nodes"])) + strictjson.count_keys(rest))
+    return document
 
 
 def validate(loaded: object) -> Document:
@@ -144,29 +146,31 @@ def schema_text() -> str:
 
 def dump(document: Document) -> bytes:
     """The bytes that are saved: one node a line, keys in the model's order, shortest round-trip digits."""
-    lines = []
+    parts = [b"{"]
     for key, value in document.items():
-        text = _dump_nodes(document["nodes"]) if key == "nodes" else _indented(value)
-        lines.append(b'  "%s": %s' % (key.encode(), text))
-    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+        parts.append(b'\n  "%s": ' % key.encode())
+        parts += _dump_nodes(document["nodes"]) if key == "nodes" else [_indented(value)]
+        parts.append(b",")
+    parts[-1] = b"\n}\n"
+    return b"".join(parts)
 
 
-def _dump_nodes(nodes: list[Node]) -> bytes:
-    # A quote inside a JSON string is escaped, so none of these patterns can match within one: each has a
-    # bare quote followed by a character that never follows a closing quote, or begins the array's own objects.
-    text = orjson.dumps(nodes)[1:-1]
-    for compact, spaced in (
-        (b'},{"id":', b'},\n    {"id": '),
-        (b'","op":', b'", "op": '),
-        (b',"args":', b', "args": '),
-        (b',"data":', b', "data": '),
-        (b',"grad":', b', "grad": '),
-        (b',"label":', b', "label": '),
-        (b',"scope":', b', "scope": '),
-        (b',"source":', b', "source": '),
-    ):
-        text = text.replace(compact, spaced)
-    return b'[\n    {"id": ' + text.removeprefix(b'{"id":') + b"\n  ]"
+_BEFORE_KEY = {"op": b'",'} | dict.fromkeys(("args", "data", "grad", "label", "scope", "source"), b",")
+_SPACES = [(b'%s"%s":' % (end, key.encode()), b'%s "%s": ' % (end, key.encode())) for key, end in _BEFORE_KEY.items()]
+_CHUNK = 1_000
+
+
+def _dump_nodes(nodes: list[Node]) -> list[bytes]:
+    # A quote inside a JSON string is escaped, and a closing one is followed by a comma, bracket or colon, so these
+    # patterns match between strings only. A chunk of the nodes at a time stays in the processor's cache.
+    parts = [b"[\n"]
+    for start in range(0, len(nodes), _CHUNK):
+        text = orjson.dumps(nodes[start : start + _CHUNK])[1:-1].replace(b'},{"id":', b'},\n    {"id": ')
+        for compact, spaced in _SPACES:
+            text = text.replace(compact, spaced)
+        parts += [b'    {"id": ', text.removeprefix(b'{"id":'), b",\n"]
+    parts[-1] = b"\n  ]"
+    return parts
 
 
 def _indented(value: object) -> bytes:

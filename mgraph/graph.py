@@ -27,14 +27,19 @@ class Wiring:
     """
 
     def __init__(self, document: Document) -> None:
-        self.index: dict[str, int] = {node["id"]: k for k, node in enumerate(document["nodes"])}
-        """Position of each node in :attr:`nodes`, by id."""
-        if len(self.index) != len(document["nodes"]):
-            raise _repeated_id(document["nodes"])
-        _refuse_lookalikes(document["nodes"])
         self.document = document
-        if not self._in_order():
+        self.index: dict[str, int] = {}
+        """Position of each node in :attr:`nodes`, by id."""
+        self.operands: list[int] = []
+        """Position of every operand of every node, in order and flat; -1 for a literal."""
+        ordered = self._scan()
+        if len(self.index) != len(self.nodes):
+            raise _repeated_id(self.nodes)
+        _refuse_lookalikes(self.nodes)
+        if not ordered:
+            self._refuse_missing_operands()
             self._sort()
+            self._scan()
         self._check_references()
 
     @property
@@ -48,20 +53,25 @@ class Wiring:
     def __contains__(self, name: object) -> bool:
         return name in self.index
 
-    def _in_order(self) -> bool:
-        """Whether every operand is listed before its consumer. Raises DocumentError if one does not exist."""
-        index, ordered = self.index, True
+    def _scan(self) -> bool:
+        """Fill :attr:`index` and :attr:`operands`; whether every operand is listed before its consumer."""
+        index: dict[str, int] = {}
+        positions: list[int] = []
+        position, found = index.get, positions.append
         for k, node in enumerate(self.nodes):
             if "args" in node:
-                for a, operand in enumerate(node["args"]):
-                    if operand.__class__ is str:
-                        position = index.get(operand)
-                        if position is None:
-                            message = f"there is no node {shown(operand)}.{nearest(str(operand), index)}"
-                            raise DocumentError(message, f"$.nodes[{k}].args[{a}]", node["id"])
-                        if position >= k:
-                            ordered = False
-        return ordered
+                for operand in node["args"]:
+                    found(position(operand, -2) if operand.__class__ is str else -1)
+            index[node["id"]] = k
+        self.index, self.operands = index, positions
+        return -2 not in positions
+
+    def _refuse_missing_operands(self) -> None:
+        for k, node in enumerate(self.nodes):
+            for a, operand in enumerate(node.get("args", ())):
+                if isinstance(operand, str) and operand not in self.index:
+                    message = f"there is no node {shown(operand)}.{nearest(operand, self.index)}"
+                    raise DocumentError(message, f"$.nodes[{k}].args[{a}]", node["id"])
 
     def _sort(self) -> None:
         import networkx as nx
@@ -73,7 +83,6 @@ class Wiring:
             raise _cycle(nx.find_cycle(network), self.index) from None
         nodes = [self.nodes[self.index[each]] for each in order]
         self.document = {**self.document, "nodes": nodes}
-        self.index = {each: k for k, each in enumerate(order)}
 
     def _check_references(self) -> None:
         outputs, seeds = self.document.get("outputs", []), self.document.get("seeds", {})
@@ -238,7 +247,7 @@ def _repeated_id(nodes: list[Node]) -> DocumentError:
 
 def _refuse_lookalikes(nodes: list[Node]) -> None:
     """Two ids that differ only in Unicode normalisation look the same to everyone but a computer."""
-    if all(node["id"].isascii() for node in nodes):
+    if "".join([node["id"] for node in nodes]).isascii():
         return
     from unicodedata import normalize
 

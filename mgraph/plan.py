@@ -60,45 +60,42 @@ class Plan:
         )
 
 
+_Row = tuple[Function, tuple[Function | None, Function | None], int, bool]
+_ROWS: dict[str, _Row] = {
+    name: (op.forward, (op.partials[0], op.partials[1] if op.arity == 2 else None), op.arity, op.selects)
+    for name, op in OPS.items()
+}
+
+
 def compile_plan(wiring: Wiring) -> Plan:
     """Flatten a wiring. Linear in nodes and operands."""
-    index, nodes = wiring.index, wiring.nodes
-    fixed = {index[name] for name in wiring.constants}
+    nodes = wiring.nodes
+    fixed = {wiring.index[name] for name in wiring.constants}
     initial: list[float | None] = [None] * len(nodes)
-    literals: list[float] = []
-    first_literal = len(nodes)
-    targets: list[int] = []
-    forwards: list[Function] = []
-    left: list[int] = []
-    right: list[int] = []
-    partials: list[tuple[Function | None, Function | None]] = []
-    selects: list[bool] = []
+    plan = Plan(wiring, initial, [], [], [], [], [], [])
+    operand = iter(wiring.operands)
     for k, node in enumerate(nodes):
-        op = OPS.get(node["op"])
-        if op is None:
+        row = _ROWS.get(node["op"])
+        if row is None:
             if "data" in node:
                 initial[k] = float(node["data"])
             continue
-        slots = []
-        wanted: list[Function | None] = []
-        for operand, partial in zip(node["args"], op.partials, strict=True):
-            if operand.__class__ is str:
-                slot = index[operand]
-                wanted.append(None if slot in fixed else partial)
-            else:
-                slot = first_literal + len(literals)
-                literals.append(operand)  # type: ignore[arg-type]
-                wanted.append(None)
-            slots.append(slot)
-        targets.append(k)
-        forwards.append(op.forward)
-        left.append(slots[0])
-        if len(slots) == 2:
-            right.append(slots[1])
-            partials.append((wanted[0], wanted[1]))
-        else:
-            right.append(-1)
-            partials.append((wanted[0], None))
-        selects.append(op.selects)
-    initial += literals
-    return Plan(wiring, initial, targets, forwards, left, right, partials, selects)
+        forward, partials, arity, selects = row
+        i, j = next(operand), next(operand) if arity == 2 else -1
+        if i < 0 or i in fixed:
+            partials = (None, partials[1])
+            if i < 0:
+                i = len(initial)
+                initial.append(node["args"][0])  # type: ignore[arg-type]  # a literal is a number
+        if arity == 2 and (j < 0 or j in fixed):
+            partials = (partials[0], None)
+            if j < 0:
+                j = len(initial)
+                initial.append(node["args"][1])  # type: ignore[arg-type]
+        plan.targets.append(k)
+        plan.forwards.append(forward)
+        plan.left.append(i)
+        plan.right.append(j)
+        plan.partials.append(partials)
+        plan.selects.append(selects)
+    return plan

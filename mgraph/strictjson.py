@@ -60,14 +60,13 @@ def _syntax_error(raw: bytes, error: orjson.JSONDecodeError) -> DocumentError:
     return DocumentError(f"not JSON: {reason}, at {where}")
 
 
-def refuse_repeated_keys(raw: bytes, loaded: Any) -> None:
-    """Raise DocumentError if an object of ``raw``, which parses to ``loaded``, has two equal keys.
+def refuse_repeated_keys(raw: bytes, kept: int) -> None:
+    """Raise DocumentError if an object of ``raw`` has two equal keys; ``kept`` keys were left by the parser.
 
     Each key is followed by a colon outside strings, so a count of colons equal to the count of keys that were
     kept leaves no room for a dropped one. Strings may hold colons: then only those right behind a quote are
     counted, which misses none if no colon has white space before it. Else every object is looked at.
     """
-    kept = _count_keys(loaded)
     if raw.count(b":") == kept or (raw.count(b'":') == kept and re.search(rb"\s:", raw) is None):
         return
     import json
@@ -78,15 +77,11 @@ def refuse_repeated_keys(raw: bytes, loaded: Any) -> None:
         raise DocumentError("nested too deep; a document needs 4 levels, its meta at most 100") from None
 
 
-def _count_keys(loaded: Any) -> int:
-    pending, keys = [loaded], 0
-    while pending:
-        value = pending.pop()
-        if value.__class__ is dict:
-            keys += len(value)
-            value = value.values()
-        pending += [each for each in value if each.__class__ is dict or each.__class__ is list]
-    return keys
+def count_keys(value: Any) -> int:
+    """Keys of all objects in a JSON value."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(count_keys, value.values()))
+    return sum(map(count_keys, value)) if isinstance(value, list) else 0
 
 
 class _Repeated(dict[str, Any]):

@@ -25,6 +25,12 @@ def expression(node: Node) -> str:
     return f"-{operands[0]}" if op.name == "neg" else f"{op.name}({', '.join(operands)})"
 
 
+def title(node: Node) -> str:
+    """A node's id, and its label where that says something else."""
+    name, label = node["id"], node.get("label", node["id"])
+    return printable(name if name.endswith(label) else f"{name} ({label})")
+
+
 def number(x: float | None, digits: int | None = None) -> str:
     """A number in full (shortest round-trip digits) or to so many significant digits; empty for None."""
     if x is None:
@@ -43,13 +49,13 @@ def table(
     nodes the leaves and outputs are shown, at most 20 of each, unless ``everything``; a line says how many are not.
     """
     nodes = wiring.nodes if everything else _chosen(wiring)
-    names = [printable(node.get("label", node["id"])) for node in nodes]
+    names = [title(node) for node in nodes]
     texts = [expression(node) for node in nodes]
     columns = [["name", *names], ["op", *texts]]
     for digits in (None,) if full else (None, 15, 12, 10, 8, 6, 4):
         numbers = [
-            [title, *(number(column.get(node["id"]), digits) for node in nodes)]
-            for title, column in (("data", data), ("grad", grad))
+            [head, *(number(column.get(node["id"]), digits) for node in nodes)]
+            for head, column in (("data", data), ("grad", grad))
             if column
         ]
         taken = sum(max(map(len, column)) + 2 for column in numbers)

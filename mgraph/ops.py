@@ -48,7 +48,7 @@ def pow_(a: float, b: float) -> float:
         if a < 0.0 and b != math.floor(b):
             return nan
         # Overflow, or a zero under a negative exponent: infinite, negative for an odd exponent.
-        odd = math.fmod(b, 2.0) != 0.0
+        odd = abs(math.fmod(b, 2.0)) == 1.0
         return math.copysign(inf, a) if odd else inf
 
 

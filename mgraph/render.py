@@ -83,13 +83,7 @@ def draw(
     clusters = _Clusters(picture) if scopes else None
     for box in boxes:
         place = clusters.of(box.scope) if clusters else picture
-        style = {"style": "filled", "fillcolor": _colour(box.heat, levels)} if heat and box.heat else {}
-        if heat and style.get("fillcolor") in HEAT[4:]:
-            style["fontcolor"] = "white"
-        place.node(box.name, label=box.label, tooltip=box.tooltip, shape=box.shape, id=box.name, **style)
-        if box.op is not None:
-            symbol = _quoted(box.op)
-            place.node(f"{box.name}op", label=symbol, shape="circle", id=f"{box.name}op", tooltip=symbol, ordering="in")
+        _draw_box(place, box, _fill(box.heat, levels) if heat else {})
     if clusters:
         clusters.close()
     for box in boxes:
@@ -158,27 +152,32 @@ def _value_box(k: int, node: Node, x: float | None, g: float | None, digits: int
     )
 
 
+def _fill(magnitude: float, levels: dict[str, float]) -> dict[str, str]:
+    if magnitude == 0.0:
+        return {}
+    colour = next((colour for colour, bound in levels.items() if magnitude <= bound), HEAT[-1])
+    return {"style": "filled", "fillcolor": colour, "fontcolor": "white" if colour in HEAT[4:] else "black"}
+
+
+def _draw_box(place: Digraph, box: _Box, style: dict[str, str]) -> None:
+    place.node(box.name, label=box.label, tooltip=box.tooltip, shape=box.shape, id=box.name, **style)
+    if box.op is not None:
+        op = f"{box.name}op"
+        place.node(op, label=_quoted(box.op), tooltip=_quoted(box.op), shape="circle", id=op, ordering="in")
+    for k, (text, is_literal) in enumerate(box.edges):
+        if is_literal:
+            name = f"{box.name}literal{k}"
+            size = {"fontsize": "10", "margin": "0.02", "width": "0.2", "height": "0.2"}
+            place.node(name, label=text, shape="plaintext", id=name, **size)
+
+
 def _draw_edges(picture: Digraph, box: _Box) -> None:
     target = box.name
     if box.op is not None:
         picture.edge(f"{box.name}op", box.name)
         target = f"{box.name}op"
     for k, (source, is_literal) in enumerate(box.edges):
-        if is_literal:
-            literal = f"{box.name}literal{k}"
-            picture.node(
-                literal,
-                label=source,
-                shape="plaintext",
-                id=literal,
-                fontsize="10",
-                margin="0.02",
-                width="0.2",
-                height="0.2",
-            )
-            picture.edge(literal, target)
-        else:
-            picture.edge(source, target)
+        picture.edge(f"{box.name}literal{k}" if is_literal else source, target)
 
 
 class _Clusters:
@@ -218,10 +217,6 @@ def _levels(magnitudes: Iterable[float]) -> dict[str, float]:
     top, bottom = log10(max(finite)), max(log10(min(finite)), log10(max(finite)) - 5.0)
     step = (top - bottom) / 5 or 1.0
     return {colour: 10 ** (top - step * (4 - k)) for k, colour in enumerate(HEAT[1:])}
-
-
-def _colour(magnitude: float, levels: dict[str, float]) -> str:
-    return next((colour for colour, bound in levels.items() if magnitude <= bound), HEAT[-1])
 
 
 def _legend(picture: Digraph, levels: dict[str, float]) -> None:

@@ -14,8 +14,8 @@ import orjson
 
 from mgraph.errors import DocumentError, shown
 
-EXACT_INT = 2**53
-"""Every integer up to here is a double; free-form JSON holds no larger one (RFC 7493, section 2.2)."""
+EXACT_INT = 2**53 - 1
+"""Every integer up to here is a double of its own; free-form JSON holds no larger one (RFC 7493, section 2.2)."""
 
 
 def loads(raw: bytes) -> Any:
@@ -43,7 +43,8 @@ def _syntax_error(raw: bytes, error: orjson.JSONDecodeError) -> DocumentError:
     except UnicodeDecodeError as bad:
         line = raw.count(b"\n", 0, bad.start) + 1
         return DocumentError(f"not UTF-8: byte 0x{raw[bad.start]:02X} at offset {bad.start:,} (line {line:,})")
-    where = f"line {error.lineno:,}, column {error.colno:,}"
+    signed = text[error.pos - 1 : error.pos] == "-"
+    where = f"line {error.lineno:,}, column {error.colno - signed:,}"
     reason = error.msg.rsplit(": line ", 1)[0]
     if "depth" in reason or "recursion" in reason:
         return DocumentError(f"{where}: nested deeper than 1,000 levels; a document needs 4, its meta at most 100")
@@ -51,8 +52,7 @@ def _syntax_error(raw: bytes, error: orjson.JSONDecodeError) -> DocumentError:
         return DocumentError(
             f'{where}: a number past binary64 (whose largest is about 1.797e308); an infinity is the string "Infinity"'
         )
-    start = error.pos - (text[error.pos - 1 : error.pos] == "-")
-    found = re.match(r"-?(NaN|Infinity)", text[start : start + 9])
+    found = re.match(r"-?(NaN|Infinity)", text[error.pos - signed : error.pos + 8])
     if found:
         return DocumentError(f'{where}: {found[0]} is not JSON; write it as the string "{found[0]}"')
     if error.pos >= len(text.rstrip()):
@@ -127,7 +127,7 @@ def check(value: Any, path: str, levels: int) -> None:
             raise DocumentError("text with half a surrogate pair is not Unicode", path=path) from None
     elif type(value) is int:
         if abs(value) > EXACT_INT:
-            raise DocumentError("an integer past 2**53 is not exact in JSON; write it as a string", path=path)
+            raise DocumentError("an integer past 2**53 - 1 is not exact in JSON; write it as a string", path=path)
     elif type(value) is float:
         if not isfinite(value):
             raise DocumentError('not a finite number; write "NaN" or "Infinity" as a string', path=path)

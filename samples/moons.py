@@ -15,8 +15,8 @@ from mgraph.api import Graph
 POINTS = 100
 DESCRIPTION = """\
 The total loss of micrograd's demo notebook before the first step of training: make_moons of 100 points with noise \
-0.1 (seed 1337), a perceptron of layers 2-16-16-1 with relu, the max-margin loss and an L2 penalty of 1e-4. The loss is \
-0.8958441028683222."""
+0.1 (seed 1337), a perceptron of layers 2-16-16-1 with relu, the max-margin loss and an L2 penalty of 1e-4. The loss \
+is 0.8958441028683222."""
 
 
 def two_moons() -> list[tuple[list[float], int]]:

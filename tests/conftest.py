@@ -1,0 +1,101 @@
+"""What the tests share: the samples, random graphs, and the installed command."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import random
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from mgraph import Value
+from mgraph.dot import fallback
+from mgraph.ops import OPS
+from mgraph.value import apply
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = sorted([*(ROOT / "samples").glob("*.json"), *(ROOT / "samples").glob("*.json.gz")])
+SMALL = [path for path in SAMPLES if path.suffix == ".json"]
+
+with_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="the system's Graphviz (dot) is not installed")
+with_pure = pytest.mark.skipif(fallback() is None, reason="graphviz-pure has no wheel for this platform")
+
+
+def sample_script(path: Path) -> ModuleType:
+    """The script beside a sample, imported."""
+    script = path.with_name(path.name.removesuffix(".gz").removesuffix(".json") + ".py")
+    spec = importlib.util.spec_from_file_location(script.stem.replace("-", "_"), script)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def command() -> str:
+    found = shutil.which(
+        "mgraph", path=os.pathsep.join((sysconfig.get_path("scripts"), str(Path(sys.executable).parent)))
+    )
+    assert found, "the mgraph command is not installed beside this Python"
+    return found
+
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Run the installed command, 80 columns wide, in an empty folder."""
+
+    def run(*argv: str | Path, stdin: bytes = b"", env: dict[str, str] | None = None, **more: object):
+        environment = {**os.environ, "COLUMNS": "80", **(env or {})}
+        done = subprocess.run(
+            [command(), *map(str, argv)],
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            env=environment,
+            timeout=120,
+            check=False,
+            **more,
+        )
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    return run
+
+
+def random_value(seed: int, size: int, ops: tuple[str, ...] | None = None) -> tuple[Value, list[Value]]:
+    """A random graph over every op, with shared operands, literals and reuse; its root and its leaves.
+
+    The numbers stay in the ops' domains: each operand is squashed to where its op is smooth and tame.
+    """
+    rng = random.Random(seed)
+    leaves = [Value(rng.uniform(-2, 2), name=f"x{k}") for k in range(5)]
+    pool = list(leaves)
+    names = ops or tuple(OPS)
+    while len(pool) < size:
+        op = OPS[rng.choice(names)]
+        operands = [rng.choice(pool[-50:] if rng.random() < 0.7 else pool) for _ in range(op.arity)]
+        pool.append(apply(op.name, *(tame(x, low, high) for x, (low, high) in zip(operands, op.domain, strict=True))))
+        if rng.random() < 0.2:
+            pool.append(pool[-1] * rng.choice((0.5, -1.25)) + rng.randint(-1, 1))
+        if abs(pool[-1].data) > 4:
+            pool.append(pool[-1].tanh())
+    root = sum(pool[-20:], Value(0.0, op="constant"))
+    return root, leaves
+
+
+def tame(x: Value, low: float, high: float) -> Value:
+    """x, or a function of x that lies well inside the interval."""
+    if math.isinf(low):
+        return x
+    return x.sigmoid() + (low + 0.25)

@@ -1,0 +1,120 @@
+"""Code written for the text's class and for micrograd runs with only its import changed."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from conftest import with_dot
+from graphviz import Digraph
+
+from mgraph import Value, nn
+
+
+def trace(root):
+    nodes, edges = set(), set()
+
+    def build(v):
+        if v not in nodes:
+            nodes.add(v)
+            for child in v._prev:
+                edges.add((child, v))
+                build(child)
+
+    build(root)
+    return nodes, edges
+
+
+def draw_dot(root):
+    dot = Digraph(format="svg", graph_attr={"rankdir": "LR"})
+    nodes, _ = trace(root)
+    for n in nodes:
+        uid = str(id(n))
+        var_name = n.name if n.name else ""
+        label = f"{{ {var_name} | data={n.data:.4f} | grad={n.grad:.4f} }}"
+        dot.node(name=uid, label=label, shape="record")
+        if n._op:
+            op_uid = uid + "_op"
+            dot.node(name=op_uid, label=n._op, shape="circle")
+            dot.edge(op_uid, uid)
+            for child in n._prev:
+                dot.edge(str(id(child)), op_uid)
+    return dot
+
+
+@with_dot
+def test_the_texts_own_functions_draw_the_texts_graph() -> None:
+    a = Value(0.5001, name="a")
+    b = Value(0.71, name="b")
+    t1 = a * b
+    t1.name = "t1"
+    t2 = t1 + b
+    t2.name = "t2"
+    c = t2 + a
+    c.name = "c"
+    d = c.tanh()
+    d.name = "d"
+    d.backward()
+    assert (a.grad, b.grad, c.grad, d.grad) == (0.27441769195044236, 0.24073332145898163, 0.16047818242715928, 1.0)
+    nodes, edges = trace(d)
+    assert len(nodes) == 6 and len(edges) == 7
+    dot = draw_dot(d)
+    for text in ("{ a | data=0.5001 | grad=0.2744 }", "{ d | data=0.9163 | grad=1.0000 }", "label=tanh"):
+        assert text in dot.source
+    assert b"<svg" in dot.pipe()
+
+
+def test_what_micrograd_calls_things() -> None:
+    x = Value(2.0)
+    assert (x + 1)._op == "+" and len((x + 1)._prev) == 2
+    assert (x**3)._op == "**3" and (x**3)._prev == {x}
+    assert (x**0.5)._op == "**0.5"
+    assert x.relu()._op == "ReLU" and (-x)._op == "neg" and x._op == ""
+    assert (x * x)._prev == {x}
+
+
+def expression(a, b, relu, tanh, exp):
+    """One expression with every operation that micrograd has, in-place forms, and numbers on both sides."""
+    c = a * 2 + b**3 - a / b
+    c += 1 + relu(c) * (-a)
+    d = 3 * c - (b - c) / 2.0
+    d -= tanh(a * 0.1) * exp(b * -0.5)
+    e = (c - d) ** 2
+    return e / 10.0 + 10.0 / e
+
+
+@pytest.mark.parametrize(("x", "y"), [(-4.0, 2.0), (1.5, -0.75)])
+def test_micrograds_expressions_agree_with_pytorch(x: float, y: float) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra mgraph-replay[torch])")
+    a, b = Value(x), Value(y)
+    g = expression(a, b, Value.relu, Value.tanh, Value.exp)
+    g.backward()
+    ta, tb = (torch.tensor([v], dtype=torch.float64, requires_grad=True) for v in (x, y))
+    tg = expression(ta, tb, torch.Tensor.relu, torch.Tensor.tanh, torch.Tensor.exp)
+    tg.backward()
+    assert g.data == pytest.approx(tg.item(), rel=1e-12)
+    assert a.grad == pytest.approx(ta.grad.item(), rel=1e-12)
+    assert b.grad == pytest.approx(tb.grad.item(), rel=1e-12)
+
+
+def test_the_same_network_and_training_step_as_micrograd() -> None:
+    engine = pytest.importorskip("micrograd.engine", reason="micrograd is not installed (the extra [test])")
+    from micrograd import nn as peer
+
+    losses = []
+    for value_class, mlp in ((engine.Value, peer.MLP), (Value, lambda *a: nn.MLP(*a, activation="relu"))):
+        random.seed(7)
+        model = mlp(2, [4, 4, 1])
+        history = []
+        for step in range(3):
+            scores = [model(list(map(value_class, row))) for row in ((0.5, -1.0), (1.5, 0.25))]
+            loss = sum((1 + -y * score).relu() for y, score in zip((1, -1), scores, strict=True)) * 0.5
+            loss = loss + 1e-4 * sum(p * p for p in model.parameters())
+            model.zero_grad()
+            loss.backward()
+            for p in model.parameters():
+                p.data -= (1.0 - 0.1 * step) * p.grad
+            history.append(loss.data)
+        losses.append(history)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-13)
+    assert losses[1][0] == losses[0][0]

@@ -1,0 +1,216 @@
+"""The op table: every row against the mathematics, an independent library, and IEEE 754's special cases."""
+
+from __future__ import annotations
+
+import math
+from math import inf, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mgraph.ops import LEAVES, OPS, ROWS, Op
+from mgraph.verify import ulps
+
+ids = [row.name for row in ROWS]
+every_op = pytest.mark.parametrize("op", ROWS, ids=ids)
+
+# The mathematics, written independently of the table; None where Python's own function is the definition.
+REFERENCE = {
+    "neg": lambda x: 0.0 - x,
+    "add": lambda a, b: math.fsum((a, b)),
+    "sub": lambda a, b: math.fsum((a, -b)),
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "pow": lambda a, b: math.exp(b * math.log(a)),
+    "exp": lambda x: math.e**x,
+    "expm1": lambda x: 2 * math.exp(x / 2) * math.sinh(x / 2),
+    "log": lambda x: math.log2(x) * math.log(2),
+    "log1p": lambda x: 2 * math.atanh(x / (2 + x)),
+    "sqrt": lambda x: x**0.5,
+    "tanh": lambda x: math.sinh(x) / math.cosh(x),
+    "sigmoid": lambda x: 0.5 + 0.5 * math.tanh(x / 2),
+    "relu": lambda x: (x + abs(x)) / 2,
+    "sin": lambda x: math.cos(x - math.pi / 2),
+    "cos": lambda x: math.sin(x + math.pi / 2),
+    "abs": lambda x: math.hypot(x),
+    "maximum": lambda a, b: max(a, b),
+    "minimum": lambda a, b: min(a, b),
+}
+
+
+def points(op: Op) -> list[tuple[float, ...]]:
+    """Points inside the domain, away from kinks."""
+    columns = []
+    for k, (low, high) in enumerate(op.domain):
+        centre = (-1.7, -0.3, 0.45, 1.1, 3.2) if math.isinf(low) else tuple(low + d for d in (0.1, 0.7, 1.0, 2.5, 6.0))
+        columns.append([x + 0.01 * k for x in centre if low < x < high])
+    return list(zip(*columns, strict=True)) + list(zip(*[columns[0], *(c[::-1] for c in columns[1:])], strict=True))
+
+
+@every_op
+def test_a_row_is_complete(op: Op) -> None:
+    assert op.name in REFERENCE
+    assert op.arity in (1, 2)
+    assert len(op.domain) == op.arity
+    assert "{0}" in op.latex and ("{1}" in op.latex) == (op.arity == 2)
+    assert bool(op.kink) == bool(op.at_kink) == op.selects
+    assert op.name not in LEAVES
+
+
+@every_op
+def test_forward_is_the_function(op: Op) -> None:
+    for point in points(op):
+        assert op.forward(*point) == pytest.approx(REFERENCE[op.name](*point), rel=1e-14, abs=1e-15), point
+
+
+@every_op
+def test_partials_are_the_slopes(op: Op) -> None:
+    for point in points(op):
+        y = op.forward(*point)
+        for k, partial in enumerate(op.partials):
+            h = 1e-5
+            up = op.forward(*(x + h * (j == k) for j, x in enumerate(point)))
+            down = op.forward(*(x - h * (j == k) for j, x in enumerate(point)))
+            assert partial(*point, y) == pytest.approx((up - down) / (2 * h), rel=1e-7, abs=1e-9), (point, k)
+
+
+SPECIALS = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 3.0, -2.0, 1e-308, 5e-324, -5e-324, 1e308, -1e308, inf, -inf, nan]
+
+
+@every_op
+@given(st.data())
+def test_nothing_raises_on_any_pair_of_doubles(op: Op, data: st.DataObject) -> None:
+    double = st.sampled_from(SPECIALS) | st.floats()
+    point = [data.draw(double) for _ in range(op.arity)]
+    y = op.forward(*point)
+    assert type(y) is float
+    for partial in op.partials:
+        assert type(partial(*point, y)) is float
+
+
+@every_op
+def test_nan_goes_in_nan_comes_out(op: Op) -> None:
+    assert math.isnan(op.forward(*([nan] * op.arity)))
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "result"),
+    [
+        ("div", (1.0, 0.0), inf),
+        ("div", (1.0, -0.0), -inf),
+        ("div", (-1.0, 0.0), -inf),
+        ("div", (0.0, 0.0), nan),
+        ("div", (-inf, 0.0), -inf),
+        ("pow", (0.0, 0.0), 1.0),
+        ("pow", (nan, 0.0), 1.0),
+        ("pow", (1.0, nan), 1.0),
+        ("pow", (0.0, 3.0), 0.0),
+        ("pow", (0.0, -1.0), inf),
+        ("pow", (-0.0, -1.0), -inf),
+        ("pow", (-0.0, -2.0), inf),
+        ("pow", (-0.0, -0.5), inf),
+        ("pow", (-2.0, 3.0), -8.0),
+        ("pow", (-2.0, -2.0), 0.25),
+        ("pow", (-8.0, 1 / 3), nan),
+        ("pow", (-1e200, 3.0), -inf),
+        ("pow", (-1e200, 2.0), inf),
+        ("pow", (1e200, 2.5), inf),
+        ("pow", (-inf, 3.0), -inf),
+        ("exp", (1000.0,), inf),
+        ("exp", (-1000.0,), 0.0),
+        ("expm1", (1000.0,), inf),
+        ("expm1", (-1000.0,), -1.0),
+        ("expm1", (1e-300,), 1e-300),
+        ("log", (0.0,), -inf),
+        ("log", (-0.0,), -inf),
+        ("log", (-1.0,), nan),
+        ("log", (inf,), inf),
+        ("log1p", (-1.0,), -inf),
+        ("log1p", (-2.0,), nan),
+        ("log1p", (1e-300,), 1e-300),
+        ("sqrt", (-1.0,), nan),
+        ("sqrt", (-0.0,), -0.0),
+        ("tanh", (1000.0,), 1.0),
+        ("tanh", (-1000.0,), -1.0),
+        ("tanh", (1e-300,), 1e-300),
+        ("tanh", (-1e-300,), -1e-300),
+        ("tanh", (-0.0,), -0.0),
+        ("sigmoid", (1000.0,), 1.0),
+        ("sigmoid", (-1000.0,), 0.0),
+        ("sigmoid", (-700.0,), math.exp(-700.0)),
+        ("sigmoid", (1e-300,), 0.5),
+        ("relu", (-0.0,), 0.0),
+        ("relu", (-inf,), 0.0),
+        ("sin", (inf,), nan),
+        ("cos", (-inf,), nan),
+        ("maximum", (-0.0, 0.0), 0.0),
+        ("maximum", (0.0, -0.0), 0.0),
+        ("maximum", (-0.0, -0.0), -0.0),
+        ("minimum", (0.0, -0.0), -0.0),
+        ("minimum", (-0.0, 0.0), -0.0),
+        ("minimum", (0.0, 0.0), 0.0),
+        ("maximum", (1.0, nan), nan),
+        ("minimum", (nan, 1.0), nan),
+        ("maximum", (inf, inf), inf),
+        ("neg", (0.0,), -0.0),
+        ("abs", (-0.0,), 0.0),
+    ],
+)
+def test_ieee_special_cases(name: str, point: tuple[float, ...], result: float) -> None:
+    assert ulps(OPS[name].forward(*point), result) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "slopes"),
+    [
+        ("relu", (0.0,), (0.0,)),
+        ("relu", (-0.0,), (0.0,)),
+        ("abs", (0.0,), (0.0,)),
+        ("maximum", (2.0, 2.0), (1.0, 0.0)),
+        ("minimum", (2.0, 2.0), (1.0, 0.0)),
+        ("maximum", (inf, inf), (1.0, 0.0)),
+        ("minimum", (-0.0, 0.0), (1.0, 0.0)),
+        ("maximum", (1.0, 2.0), (0.0, 1.0)),
+        ("minimum", (1.0, 2.0), (1.0, 0.0)),
+        ("pow", (0.0, 0.0), (0.0, 0.0)),
+        ("pow", (0.0, 1.0), (1.0, 0.0)),
+        ("pow", (0.0, 2.0), (0.0, 0.0)),
+        ("pow", (0.0, 0.5), (inf, 0.0)),
+        ("pow", (-2.0, 3.0), (12.0, nan)),
+        ("pow", (3.0, 0.0), (0.0, math.log(3.0))),
+        ("sqrt", (0.0,), (inf,)),
+        ("log", (0.0,), (inf,)),
+        ("div", (1.0, 0.0), (inf, -inf)),
+    ],
+)
+def test_partials_at_kinks_and_edges(name: str, point: tuple[float, ...], slopes: tuple[float, ...]) -> None:
+    op = OPS[name]
+    y = op.forward(*point)
+    assert [ulps(partial(*point, y), s) for partial, s in zip(op.partials, slopes, strict=True)] == [0] * len(slopes)
+
+
+@every_op
+def test_kinks_are_where_the_slope_jumps(op: Op) -> None:
+    if op.kink is None:
+        return
+    at = (0.0,) if op.arity == 1 else (0.75, 0.75)
+    assert op.kink(*at) == 0.0
+    beside = (at[0] + 1e-9, *at[1:]), (at[0] - 1e-9, *at[1:])
+    signs = [op.kink(*point) > 0 for point in beside]
+    slopes = [op.partials[0](*point, op.forward(*point)) for point in beside]
+    assert signs[0] != signs[1] and slopes[0] != slopes[1]
+
+
+def test_against_pytorch() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra mgraph-replay[torch])")
+    same = {"neg": "neg", "div": "div", "relu": "relu"}
+    for op in ROWS:
+        function = getattr(torch, same.get(op.name, op.name))
+        for point in points(op):
+            tensors = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in point]
+            y = function(*tensors)
+            y.backward()
+            assert op.forward(*point) == pytest.approx(y.item(), rel=1e-14)
+            for partial, tensor in zip(op.partials, tensors, strict=True):
+                assert partial(*point, op.forward(*point)) == pytest.approx(tensor.grad.item(), rel=1e-13, abs=1e-16)

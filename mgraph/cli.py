@@ -82,8 +82,9 @@ def _complete_names(ctx: click.Context, param: click.Parameter, incomplete: str)
     from mgraph.api import load
 
     try:
-        graph = load(ctx.params["file"])
-    except (MgraphError, KeyError):
+        # While an option has no value yet, click has not told the arguments apart.
+        graph = load(ctx.params.get("file") or ctx.args[0])
+    except (MgraphError, IndexError):
         return []
     setting = param.name == "settings"
     names = [*graph.inputs, *graph.parameters] if setting else list(graph.index)

@@ -107,11 +107,7 @@ def number(x: float) -> Number:
 
 def parse(raw: bytes) -> Document:
     """Read a document from UTF-8 JSON. Raises DocumentError, with the JSON path or the line and column."""
-    loaded = strictjson.loads(raw)
-    if not isinstance(loaded, dict):
-        raise DocumentError(f"a document is a JSON object, not {kind(loaded)}", path="$")
-    _check_version(loaded)
-    document = validate(loaded)
+    document = validate(strictjson.loads(raw))
     rest = {key: value for key, value in document.items() if key != "nodes"}
     strictjson.refuse_repeated_keys(raw, 1 + sum(map(len, document["nodes"])) + strictjson.count_keys(rest))
     return document
@@ -119,6 +115,9 @@ def parse(raw: bytes) -> Document:
 
 def validate(loaded: object) -> Document:
     """Check JSON data against the model. Raises DocumentError with the JSON path; nothing is coerced."""
+    if not isinstance(loaded, dict):
+        raise DocumentError(f"a document is a JSON object, not {kind(loaded)}", path="$")
+    _check_version(loaded)
     try:
         document = _model.validate_python(loaded)
     except ValidationError as error:

@@ -268,4 +268,5 @@ def _cycle(edges: list[tuple[str, str, int]], index: dict[str, int]) -> CycleErr
     cycle = ids[start:] + ids[: start + 1]
     length = len(ids)
     text = " -> ".join(cycle if length <= 12 else [*cycle[:6], "…", *cycle[-5:]])
-    return CycleError(f"{length:,} node{'s' * (length > 1)} depend on themselves: {text}", cycle)
+    what = "a node depends on itself" if length == 1 else f"{length:,} nodes depend on themselves"
+    return CycleError(f"{what}: {text}", cycle)

@@ -7,6 +7,7 @@ tooltips only, escaped.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite, log10
@@ -265,7 +266,8 @@ def _quoted(text: str) -> Any:
 
 def _field(text: str) -> str:
     """A text as a field of a record label that shows as itself."""
-    escaped = _escaped(text)
-    for special in "{}|<> ":
-        escaped = escaped.replace(special, "\\" + special)
-    return escaped.replace("\n", "\\n")
+    escaped = re.sub(r"([{}|<>])", r"\\\1", _escaped(text))
+    # A record drops spaces at the ends, after spaces and (in Graphviz 2.43) after what is not ASCII; it keeps
+    # no-break spaces.
+    droppable = r"^ | $|(?<= ) " if text.isascii() else " "
+    return re.sub(droppable, "\u00a0", escaped).replace("\n", "\\n")

@@ -1,0 +1,101 @@
+"""The house: who may import whom, lint, strict types, size of the rooms, and what must not be in the tree."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PACKAGE = ROOT / "mgraph"
+
+# Each module and what it may import of the package: itself a statement of the design (docs/decisions.md).
+MAY_IMPORT = {
+    "errors": set(),
+    "ops": {"errors"},
+    "files": {"errors"},
+    "strictjson": {"errors"},
+    "dot": {"errors"},
+    "value": {"ops"},
+    "nn": {"value"},
+    "document": {"errors", "ops", "strictjson"},
+    "graph": {"document", "errors", "ops"},
+    "recording": {"document", "ops", "value"},
+    "plan": {"graph", "ops"},
+    "replay": {"document", "errors", "graph", "ops", "plan"},
+    "differences": {"ops", "plan"},
+    "verify": {"differences", "document", "errors", "ops", "plan", "replay"},
+    "render": {"document", "dot", "errors", "graph", "ops"},
+    "table": {"document", "graph", "ops"},
+    "api": {"document", "dot", "errors", "files", "graph", "plan", "recording", "render", "replay", "value", "verify"},
+    "console": {"api", "document", "replay", "table", "verify"},
+    "cli": {"api", "console", "document", "dot", "errors", "files", ""},
+    "__main__": {"cli"},
+    "__init__": {"api", "document", "errors", "nn", "ops", "recording", "replay", "value"},
+}
+
+
+def imports(module: str) -> set[str]:
+    """The package's modules that a module imports anywhere, inside functions too; "" is the package itself."""
+    found = set()
+    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+        if isinstance(node, ast.Import):
+            found |= {a.name.partition(".")[2] for a in node.names if a.name.partition(".")[0] == "mgraph"}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            found.add("a relative import")
+        elif isinstance(node, ast.ImportFrom) and node.module == "mgraph":
+            modules = {a.name for a in node.names if (PACKAGE / f"{a.name}.py").exists()}
+            found |= modules or {""}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mgraph."):
+            found.add((node.module or "").removeprefix("mgraph."))
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda p: p.stem)
+def test_imports_follow_the_table(path: Path) -> None:
+    assert path.stem in MAY_IMPORT, "a new module: add its row, and say in its docstring what it alone knows"
+    assert imports(path.stem) <= MAY_IMPORT[path.stem]
+    assert (ast.get_docstring(ast.parse(path.read_text())) or "").strip()
+    assert len(path.read_text().splitlines()) <= 400, "this module has outgrown its room"
+
+
+def test_no_module_reaches_itself() -> None:
+    def reach(module: str, seen: frozenset[str]) -> None:
+        assert module not in seen, f"{module} imports itself by way of {sorted(seen)}"
+        for each in MAY_IMPORT.get(module, ()):
+            reach(each, seen | {module})
+
+    for module in MAY_IMPORT:
+        reach(module, frozenset())
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]],
+    ids=["lint", "format", "types"],
+)
+def test_lint_and_types(argv: list[str]) -> None:
+    if importlib.util.find_spec(argv[0]) is None:
+        pytest.fail(f"{argv[0]} is not installed; install the extra [test]")
+    done = subprocess.run([sys.executable, "-m", *argv], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_users_see_types(tmp_path: Path) -> None:
+    script = tmp_path / "user.py"
+    script.write_text(
+        "import mgraph\n"
+        "x: mgraph.Value = mgraph.Value(1.0, name='x')\n"
+        "y: mgraph.Value = (2 * x + 1).tanh() / x.maximum(0.5)\n"
+        "y.backward()\n"
+        "graph: mgraph.Graph = mgraph.save(y, 'y.json')\n"
+        "number: float = graph.replay({'x': 0.7}).outputs['n1']\n"
+        "ok: bool = graph.verify().ok\n"
+    )
+    argv = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", str(script)]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

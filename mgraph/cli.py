@@ -293,7 +293,7 @@ def draw(file: str, picture_path: str, outputs: tuple[str, ...], timeout: float,
 @_file
 @_json
 def info(file: str, as_json: bool) -> None:
-    """Say what is in FILE: counts, depth, leaves, digest, what is recorded."""
+    """Say what is in FILE: counts, depth, leaves, digest."""
     from mgraph import console
     from mgraph.api import load
 

@@ -172,14 +172,19 @@ class Op(NamedTuple):
     """A template over the operands, ``{0}`` and ``{1}``."""
     forward: Callable[..., float]
     partials: tuple[Callable[..., float], ...]
+    formulas: tuple[str, ...]
+    """The partials in words, over a, b and y, for the documentation."""
     domain: tuple[Interval, ...] = (REALS,)
     """Per operand, the open interval on which the op is finite and, kinks apart, differentiable."""
     kink: Callable[..., float] | None = None
     """A function of the operands whose zeros are the points without a derivative, if there are any."""
     at_kink: str = ""
     """The convention at those points, in words."""
-    selects: bool = False
-    """Whether a partial of 0 means «this operand was not taken»: it then contributes nothing."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether a partial of 0 means that the operand was not taken: it then contributes nothing."""
+        return self.kink is not None
 
     @property
     def arity(self) -> int:
@@ -192,26 +197,26 @@ BOTH = (REALS, REALS)
 
 # fmt: off
 ROWS: tuple[Op, ...] = (
-    #  name      symbol   LaTeX                          y =           ∂y/∂(each operand)
-    Op("neg",     "neg",  r"-{0}",                       operator.neg, (lambda x, y: -1.0,)),
-    Op("add",     "+",    r"{0} + {1}",                  operator.add, (lambda a, b, y: 1.0, lambda a, b, y: 1.0),  BOTH),
-    Op("sub",     "-",    r"{0} - {1}",                  operator.sub, (lambda a, b, y: 1.0, lambda a, b, y: -1.0), BOTH),
-    Op("mul",     "*",    r"{0} \cdot {1}",              operator.mul, (lambda a, b, y: b,   lambda a, b, y: a),    BOTH),
-    Op("div",     "/",    r"\frac{{{0}}}{{{1}}}",        div,          (lambda a, b, y: div(1.0, b), lambda a, b, y: div(-y, b)), (REALS, POSITIVE)),
-    Op("pow",     "**",   r"{{{0}}}^{{{1}}}",            pow_,         (_pow_base, _pow_exponent),                  (POSITIVE, REALS)),
-    Op("exp",     "exp",  r"e^{{{0}}}",                  exp,          (lambda x, y: y,)),
-    Op("expm1",   "expm1", r"e^{{{0}}} - 1",             expm1,        (lambda x, y: exp(x),)),
-    Op("log",     "log",  r"\log {0}",                   log,          (lambda x, y: div(1.0, x),),          (POSITIVE,)),
-    Op("log1p",   "log1p", r"\log(1 + {0})",             log1p,        (lambda x, y: div(1.0, 1.0 + x),),    ((-1.0, inf),)),
-    Op("sqrt",    "sqrt", r"\sqrt{{{0}}}",               sqrt,         (lambda x, y: div(0.5, y),),          (POSITIVE,)),
-    Op("tanh",    "tanh", r"\tanh {0}",                  math.tanh,    (lambda x, y: 1.0 - y * y,)),
-    Op("sigmoid", "sigmoid", r"\sigma({0})",             sigmoid,      (lambda x, y: y * (1.0 - y),)),
-    Op("relu",    "ReLU", r"\max(0, {0})",               relu,         (lambda x, y: _step(x),),             (REALS,), lambda x: x, "0 at x = 0", True),
-    Op("sin",     "sin",  r"\sin {0}",                   sin,          (lambda x, y: cos(x),)),
-    Op("cos",     "cos",  r"\cos {0}",                   cos,          (lambda x, y: -sin(x),)),
-    Op("abs",     "abs",  r"\left|{0}\right|",           operator.abs, (lambda x, y: _sign(x),),             (REALS,), lambda x: x, "0 at x = 0", True),
-    Op("maximum", "max",  r"\max({0}, {1})",             maximum,      (lambda a, b, y: _taken(_gap(a, b)), lambda a, b, y: 1.0 - _taken(_gap(a, b))), BOTH, _gap, "a tie goes to the first operand", True),
-    Op("minimum", "min",  r"\min({0}, {1})",             minimum,      (lambda a, b, y: _taken(_gap(b, a)), lambda a, b, y: 1.0 - _taken(_gap(b, a))), BOTH, _gap, "a tie goes to the first operand", True),
+    #  name      symbol   LaTeX                 y =           ∂y/∂(each operand), as functions and in words
+    Op("neg",     "neg",  r"-{0}",              operator.neg, (lambda a, y: -1.0,),           ("-1",)),
+    Op("add",     "+",    r"{0} + {1}",         operator.add, (lambda a, b, y: 1.0, lambda a, b, y: 1.0),  ("1", "1"),  BOTH),
+    Op("sub",     "-",    r"{0} - {1}",         operator.sub, (lambda a, b, y: 1.0, lambda a, b, y: -1.0), ("1", "-1"), BOTH),
+    Op("mul",     "*",    r"{0} \cdot {1}",     operator.mul, (lambda a, b, y: b,   lambda a, b, y: a),    ("b", "a"),  BOTH),
+    Op("div",     "/",    r"\frac{{{0}}}{{{1}}}", div,        (lambda a, b, y: div(1.0, b), lambda a, b, y: div(-y, b)), ("1/b", "-y/b"), (REALS, POSITIVE)),
+    Op("pow",     "**",   r"{{{0}}}^{{{1}}}",   pow_,         (_pow_base, _pow_exponent),     ("b·a**(b-1)", "y·log(a)"), (POSITIVE, REALS)),
+    Op("exp",     "exp",  r"e^{{{0}}}",         exp,          (lambda a, y: y,),              ("y",)),
+    Op("expm1",   "expm1", r"e^{{{0}}} - 1",    expm1,        (lambda a, y: exp(a),),         ("exp(a)",)),
+    Op("log",     "log",  r"\log {0}",          log,          (lambda a, y: div(1.0, a),),    ("1/a",),      (POSITIVE,)),
+    Op("log1p",   "log1p", r"\log(1 + {0})",    log1p,        (lambda a, y: div(1.0, 1.0 + a),), ("1/(1+a)",), ((-1.0, inf),)),
+    Op("sqrt",    "sqrt", r"\sqrt{{{0}}}",      sqrt,         (lambda a, y: div(0.5, y),),    ("0.5/y",),    (POSITIVE,)),
+    Op("tanh",    "tanh", r"\tanh {0}",         math.tanh,    (lambda a, y: 1.0 - y * y,),    ("1-y·y",)),
+    Op("sigmoid", "sigmoid", r"\sigma({0})",    sigmoid,      (lambda a, y: y * (1.0 - y),),  ("y·(1-y)",)),
+    Op("relu",    "ReLU", r"\max(0, {0})",      relu,         (lambda a, y: _step(a),),       ("(a>0)",),    (REALS,), lambda a: a, "0 at a = 0"),
+    Op("sin",     "sin",  r"\sin {0}",          sin,          (lambda a, y: cos(a),),         ("cos(a)",)),
+    Op("cos",     "cos",  r"\cos {0}",          cos,          (lambda a, y: -sin(a),),        ("-sin(a)",)),
+    Op("abs",     "abs",  r"\left|{0}\right|",  operator.abs, (lambda a, y: _sign(a),),       ("(a>0)-(a<0)",), (REALS,), lambda a: a, "0 at a = 0"),
+    Op("maximum", "max",  r"\max({0}, {1})",    maximum,      (lambda a, b, y: _taken(_gap(a, b)), lambda a, b, y: 1.0 - _taken(_gap(a, b))), ("(a>=b)", "(a<b)"), BOTH, _gap, "a tie goes to the first operand"),
+    Op("minimum", "min",  r"\min({0}, {1})",    minimum,      (lambda a, b, y: _taken(_gap(b, a)), lambda a, b, y: 1.0 - _taken(_gap(b, a))), ("(a<=b)", "(a>b)"), BOTH, _gap, "a tie goes to the first operand"),
 )
 # fmt: on
 

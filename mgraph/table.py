@@ -11,7 +11,6 @@ from mgraph.ops import LEAVES, OPS
 
 ROWS = 40
 """Rows of a table at the most, unless all are asked for."""
-_INFIX = {"add", "sub", "mul", "div", "pow"}
 
 
 def expression(node: Node) -> str:
@@ -20,7 +19,7 @@ def expression(node: Node) -> str:
     if op is None:
         return node["op"]
     operands = [printable(a) if isinstance(a, str) else f"{a:.12g}" for a in node["args"]]
-    if op.name in _INFIX:
+    if op.arity == 2 and not op.symbol.isalpha():
         return f" {op.symbol} ".join(operands)
     return f"-{operands[0]}" if op.name == "neg" else f"{op.name}({', '.join(operands)})"
 

@@ -1,0 +1,131 @@
+"""Documentation says what the code does: every block is run, every table compared, every link followed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, SAMPLES, command
+from test_ops import points
+
+import mgraph
+from mgraph import loads
+from mgraph.cli import main
+from mgraph.ops import OPS
+
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def of(language: str) -> list[Path]:
+    return [page for page in PAGES if blocks(page, language)]
+
+
+@pytest.mark.parametrize("page", of("python"), ids=lambda p: p.name)
+def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace = {"SAMPLES": ROOT / "samples"}
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", of("console"), ids=lambda p: p.name)
+def test_console_blocks_print_what_they_show(page: Path) -> None:
+    for block in blocks(page, "console"):
+        first, _, shown = block.partition("\n")
+        argv = shlex.split(first.removeprefix("$ mgraph "))
+        done = subprocess.run([command(), *argv], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.stdout == shown and done.stderr == ""
+
+
+@pytest.mark.parametrize("page", of("json"), ids=lambda p: p.name)
+def test_json_blocks_are_documents(page: Path) -> None:
+    for block in blocks(page, "json"):
+        loads(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+    assert "pip install mgraph" not in page.read_text().replace("pip install mgraph-replay", "")
+
+
+def ops_page():
+    spec = importlib.util.spec_from_file_location("make_ops", ROOT / "docs" / "make_ops.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_op_table_on_the_page_is_the_op_table() -> None:
+    module = ops_page()
+    assert module.page(module.PAGE.read_text()) == module.PAGE.read_text(), "run: python docs/make_ops.py"
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_the_formulas_on_the_page_are_the_partials(name: str) -> None:
+    op = OPS[name]
+    for text, partial in zip(op.formulas, op.partials, strict=True):
+        for point in points(op):
+            y = op.forward(*point)
+            names = {"a": point[0], "b": point[-1], "y": y, **vars(math)}
+            assert float(eval(text.replace("·", "*"), names)) == partial(*point, y)
+
+
+def test_the_readme_names_every_command_sample_and_dependency() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name in main.commands:
+        assert f"`mgraph {name}" in readme
+    for path in SAMPLES:
+        assert f"`{path.name}`" in readme
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for requirement in project["dependencies"]:
+        assert f"| {re.match(r'[a-z-]+', requirement)[0]} | " in readme
+    for extra in project["optional-dependencies"]:
+        assert f"`{extra}` (" in readme
+    assert f"## {mgraph.__version__}, " in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    lines = [line for line in (ROOT / "README.md").read_text().splitlines() if re.match(r"python3 .* pytest$", line)]
+    assert len(lines) == 1
+    assert "README.md" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("name", ["", *main.commands])
+def test_help_fits_80_columns_and_names_every_option(name: str) -> None:
+    done = subprocess.run([command(), *name.split(), "--help"], capture_output=True, text=True, check=True)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert done.stdout.startswith("Usage: mgraph")
+    assert "..." not in done.stdout.replace("FILE...", "").replace("[ARGS]...", ""), "a help line is cut"
+
+
+def test_the_format_page_names_every_key() -> None:
+    text = (ROOT / "docs" / "format.md").read_text()
+    schema = json.loads((ROOT / "schemas" / "mgraph-1.schema.json").read_text())
+    for definition in (schema, *schema["$defs"].values()):
+        for key in definition.get("properties", {}):
+            assert f"`{key}`" in text or key == "ulps"
+
+
+def test_what_is_tracked_names_no_machine() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.splitlines():
+        raw = (ROOT / name).read_bytes() if (ROOT / name).exists() else b""
+        assert str(ROOT).encode() + b"/" not in raw and b"index-url" not in raw.replace(b'b"index-url"', b""), name

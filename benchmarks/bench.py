@@ -135,7 +135,7 @@ def documents(folder: Path) -> None:
 
 
 def moons() -> None:
-    ours, peer = take_turns(TURNS, ("moons_mgraph", ROOT / "samples/moons.json.gz"), ("moons_micrograd", ROOT))
+    ours, peer = take_turns(3, ("moons_mgraph", ROOT / "samples/moons.json.gz"), ("moons_micrograd", ROOT))
     columns = {
         "in a loop": ("loop", ">= 20"),
         "micrograd's garbage collected before": ("clean", ">= 20"),

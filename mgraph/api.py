@@ -258,7 +258,10 @@ def picture_bytes(drawing: Digraph, path: str | os.PathLike[str], timeout: float
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Pause garbage collection: parsing makes millions of objects, none of them garbage."""
+    """Pause garbage collection: parsing makes millions of objects, none of them garbage.
+
+    Afterwards they count as old, as if a collection had found nothing; else the next one would visit them all.
+    """
     import gc
 
     if not gc.isenabled():
@@ -268,4 +271,7 @@ def _collector_paused() -> Iterator[None]:
     try:
         yield
     finally:
+        if gc.get_freeze_count() == 0:
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()

@@ -155,7 +155,11 @@ def dump(document: Document) -> bytes:
 
 
 _BEFORE_KEY = {"op": b'",'} | dict.fromkeys(("args", "data", "grad", "label", "scope", "source"), b",")
-_SPACES = [(b'%s"%s":' % (end, key.encode()), b'%s "%s": ' % (end, key.encode())) for key, end in _BEFORE_KEY.items()]
+_SPACES = [(b'{"id":', b'{"id": ')] + [
+    (b'%s"%s":' % (end, key.encode()), b'%s "%s": ' % (end, key.encode())) for key, end in _BEFORE_KEY.items()
+]
+_READ_BY_PEOPLE = 10_000
+"""Nodes up to which a document is spaced for reading; a larger one is leaner and faster without."""
 _CHUNK = 1_000
 
 
@@ -163,11 +167,12 @@ def _dump_nodes(nodes: list[Node]) -> list[bytes]:
     # A quote inside a JSON string is escaped, and a closing one is followed by a comma, bracket or colon, so these
     # patterns match between strings only. A chunk of the nodes at a time stays in the processor's cache.
     parts = [b"[\n"]
+    spaces = _SPACES if len(nodes) <= _READ_BY_PEOPLE else ()
     for start in range(0, len(nodes), _CHUNK):
-        text = orjson.dumps(nodes[start : start + _CHUNK])[1:-1].replace(b'},{"id":', b'},\n    {"id": ')
-        for compact, spaced in _SPACES:
+        text = orjson.dumps(nodes[start : start + _CHUNK])[1:-1].replace(b'},{"id":', b'},\n    {"id":')
+        for compact, spaced in spaces:
             text = text.replace(compact, spaced)
-        parts += [b'    {"id": ', text.removeprefix(b'{"id":'), b",\n"]
+        parts += [b"    ", text, b",\n"]
     parts[-1] = b"\n  ]"
     return parts
 

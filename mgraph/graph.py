@@ -91,9 +91,9 @@ class Wiring:
         for path, name in references:
             if name not in self.index:
                 raise DocumentError(f"there is no node {shown(name)}.{nearest(name, self.index)}", path)
-        for k, name in enumerate(outputs):
-            if outputs.index(name) != k:
-                raise DocumentError(f"the output {shown(name)} is repeated", f"$.outputs[{k}]")
+        if len(set(outputs)) != len(outputs):
+            k = next(k for k, name in enumerate(outputs) if name in outputs[:k])
+            raise DocumentError(f"the output {shown(outputs[k])} is repeated", f"$.outputs[{k}]")
         for name in seeds:
             if self.op(name) == CONSTANT:
                 raise DocumentError("a constant gets no gradient, so it cannot be a seed", "$.seeds", name)

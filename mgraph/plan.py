@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from mgraph.graph import Wiring
-from mgraph.ops import OPS
+from mgraph.ops import CONSTANT, OPS
 
 Function = Callable[..., float]
 
@@ -34,21 +34,21 @@ class Plan:
     partials: list[tuple[Function | None, Function | None]]
     selects: list[bool]
 
+    unset: list[int]
+    """Slots of the leaves that have no number."""
+    fixed: set[int]
+    """Slots of the constants."""
+
     @property
     def size(self) -> int:
         """How many slots are nodes."""
         return len(self.wiring)
 
-    def missing(self) -> list[str]:
-        """Ids of the leaves without a number."""
-        computed = set(self.targets)
-        return [node["id"] for k, node in enumerate(self.wiring.nodes) if self.initial[k] is None and k not in computed]
-
     def frozen(self, slots: Collection[int]) -> Plan:
         """The plan without the steps that fill ``slots``: those nodes act as leaves."""
-        keep = [s for s, target in enumerate(self.targets) if target not in slots]
-        if len(keep) == len(self.targets):
+        if not any("args" in self.wiring.nodes[slot] for slot in slots):
             return self
+        keep = [s for s, target in enumerate(self.targets) if target not in slots]
         return replace(
             self,
             targets=[self.targets[s] for s in keep],
@@ -70,15 +70,20 @@ _ROWS: dict[str, _Row] = {
 def compile_plan(wiring: Wiring) -> Plan:
     """Flatten a wiring. Linear in nodes and operands."""
     nodes = wiring.nodes
-    fixed = {wiring.index[name] for name in wiring.constants}
+    fixed: set[int] = set()
+    unset: list[int] = []
     initial: list[float | None] = [None] * len(nodes)
-    plan = Plan(wiring, initial, [], [], [], [], [], [])
+    plan = Plan(wiring, initial, [], [], [], [], [], [], unset, fixed)
     operand = iter(wiring.operands)
     for k, node in enumerate(nodes):
         row = _ROWS.get(node["op"])
         if row is None:
             if "data" in node:
                 initial[k] = float(node["data"])
+            else:
+                unset.append(k)
+            if node["op"] == CONSTANT:  # before its consumers
+                fixed.add(k)
             continue
         forward, partials, arity, selects = row
         i, j = next(operand), next(operand) if arity == 2 else -1

@@ -106,7 +106,7 @@ def replay(
         plan = compile_plan(Wiring(whole.sliced(outputs)))
     wiring = plan.wiring
     leaves = {wiring.index[name]: x for name, x in overrides.items() if name in wiring}
-    missing = [name for name in plan.missing() if name not in overrides]
+    missing = [wiring.nodes[slot]["id"] for slot in plan.unset if slot not in leaves]
     if missing:
         some = ", ".join(map(shown, missing[:8])) + (", …" if len(missing) > 8 else "")
         what = "an input has" if len(missing) == 1 else f"{len(missing):,} inputs have"
@@ -116,10 +116,10 @@ def replay(
     data = forward(plan, leaves)
     adjoints: list[float | None] = [None] * plan.size
     if backward:
-        adjoints = sweep(plan, data, {wiring.index[name]: seed for name, seed in start.items()})
-        for k, node in enumerate(wiring.nodes):
-            if adjoints[k] is None and node["op"] != CONSTANT:
-                adjoints[k] = 0.0
+        found = sweep(plan, data, {wiring.index[name]: seed for name, seed in start.items()})
+        adjoints = [0.0 if x is None else x for x in found]
+        for slot in plan.fixed:
+            adjoints[slot] = None
     return Run(
         wiring,
         Column(wiring.index, data),
@@ -153,25 +153,25 @@ def sweep(
     adjoints: list[float | None] = [None] * plan.size
     for slot, seed in seeds.items():
         adjoints[slot] = 0.0 + seed
-    for step in range(len(plan.targets) - 1, -1, -1):
-        target = plan.targets[step]
+    targets, partials, left, right, selects = plan.targets, plan.partials, plan.left, plan.right, plan.selects
+    for step in range(len(targets) - 1, -1, -1):
+        target = targets[step]
         adjoint = adjoints[target]
         if adjoint is None:
             continue
         if recorded is not None:
             on_record = recorded[target]
             adjoint = adjoint if on_record is None else on_record
-        i, j, selects = plan.left[step], plan.right[step], plan.selects[step]
-        first, second = plan.partials[step]
-        numbers = (data[i], data[target]) if j < 0 else (data[i], data[j], data[target])
+        i, j = left[step], right[step]
+        first, second = partials[step]
         if first is not None:
-            slope = first(*numbers)
-            if slope != 0.0 or not selects:
+            slope = first(data[i], data[target]) if j < 0 else first(data[i], data[j], data[target])
+            if slope != 0.0 or not selects[step]:
                 found = adjoints[i]
                 adjoints[i] = (0.0 if found is None else found) + slope * adjoint
         if second is not None:
-            slope = second(*numbers)
-            if slope != 0.0 or not selects:
+            slope = second(data[i], data[j], data[target])
+            if slope != 0.0 or not selects[step]:
                 found = adjoints[j]
                 adjoints[j] = (0.0 if found is None else found) + slope * adjoint
     return adjoints

@@ -132,7 +132,7 @@ def verify(plan: Plan, tolerance: int | None = None, strict: bool = False, finit
     data = [_float(node.get("data")) for node in wiring.nodes]
     grad = [_float(node.get("grad")) for node in wiring.nodes]
     seeds = {wiring.index[name]: seed for name, seed in wiring.seeds.items()}
-    missing = plan.missing()
+    missing = [wiring.nodes[slot]["id"] for slot in plan.unset]
     checked = [k for k, node in enumerate(wiring.nodes) if node["op"] not in LEAVES and data[k] is not None]
 
     audited, expected = _audit_data(plan, data)

@@ -55,7 +55,8 @@ class Graph(Wiring):
     @property
     def digest(self) -> str:
         """SHA-256 of the document's canonical bytes (RFC 8785): ``sha256:`` and 64 hexadecimal digits."""
-        return _document.digest(self.document)
+        with _collector_paused():
+            return _document.digest(self.document)
 
     def replay(
         self,

@@ -188,12 +188,20 @@ def canonical(document: Document) -> bytes:
 
     JCS writes both zeros as ``0``; two documents that differ in the sign of a zero are not the same.
     """
-    return orjson.dumps(_canonical(document))
+    nodes = [
+        {key: node[key] if key in _TEXTS else _canonical(node[key]) for key in _SORTED if key in node}  # type: ignore[literal-required]
+        for node in document["nodes"]
+    ]
+    return orjson.dumps({k: nodes if k == "nodes" else _canonical(document[k]) for k in sorted(document)})  # type: ignore[literal-required]
 
 
 def digest(document: Document) -> str:
     """SHA-256 of the canonical bytes, as ``sha256:`` and 64 hexadecimal digits."""
     return "sha256:" + hashlib.sha256(canonical(document)).hexdigest()
+
+
+_TEXTS = ("id", "label", "op", "scope", "source")
+_SORTED = sorted((*_TEXTS, "args", "data", "grad"))
 
 
 def _canonical(value: Any) -> Any:

@@ -51,6 +51,7 @@ def report_lines(report: Report) -> list[str]:
             for each in report.culprits
         ]
     )
+    lines += _some([f"{printable(name)}: a leaf that disagrees with all computed from it" for name in report.suspects])
     if report.missing:
         lines.append(f"replay   not possible: no number for {', '.join(map(printable, report.missing[:SOME]))}")
     else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import nan
 
 from mgraph.differences import Differences, differentiate
 from mgraph.document import Document
@@ -88,15 +89,15 @@ class Report:
     @property
     def ok(self) -> bool:
         """Whether the record holds: within the tolerance, and no gradient that finite differences refute."""
-        if self.culprits or (self.differences is not None and self.differences.refuted):
+        if self.culprits or self.suspects or (self.differences is not None and self.differences.refuted):
             return False
-        return not (self.strict and self.replayed.ulps > self.tolerance)
+        return not (self.strict and (self.missing or self.replayed.ulps > self.tolerance))
 
     @property
     def verdict(self) -> str:
         """``exact``, ``within N ulp``, ``differs at …``, or that there was nothing to check."""
         if self.suspects:
-            return f"differs at {self.suspects[0]} (a leaf; all that is computed from it disagrees)"
+            return f"differs at {' or '.join(self.suspects)} (a leaf; all that is computed from it disagrees)"
         if self.culprits:
             first, more = self.culprits[0], len(self.culprits) - 1
             also = f" (and {more:,} more)" if more else ""
@@ -104,6 +105,8 @@ class Report:
         if self.strict and self.replayed.ulps > self.tolerance:
             worst = max((d for d in (self.replayed.data, self.replayed.grad) if d), key=lambda d: d.ulps)
             return f"differs at {worst.node} ({worst.field}, {count_ulps(worst.ulps)} after a full replay)"
+        if self.strict and self.missing:
+            return f"not replayed: no number for {', '.join(self.missing[:4])}"
         if self.differences is not None and self.differences.refuted:
             return f"differs at {self.differences.refuted[0].node} (grad, refuted by finite differences)"
         if not self.data_checked + self.grad_checked:
@@ -136,23 +139,18 @@ def verify(plan: Plan, tolerance: int | None = None, strict: bool = False, finit
     checked = [k for k, node in enumerate(wiring.nodes) if node["op"] not in LEAVES and data[k] is not None]
 
     audited, expected = _audit_data(plan, data)
-    audit, culprits = _blame(plan, checked, "data", data, expected, limit, lambda kept: _audit_data(plan, kept)[1])
-    suspects = _suspects(plan, culprits)
-    corrected = _audit_data(plan, _without(data, culprits))[0] if culprits else audited
+    audit, culprits, off = _blame(plan, checked, "data", data, expected, limit, lambda kept: _audit_data(plan, kept)[1])
+    computed, corrected = _audit_data(plan, _without(data, culprits)) if culprits else (audited, expected)
+    suspects, beside = _suspects(plan, culprits, off, data, corrected, limit)
+    if suspects:  # then the leaf is the culprit, and what is computed from it is right
+        audit, computed = [d for d in audit if d.ulps <= limit], audited
 
-    graded = [k for k, x in enumerate(grad) if x is not None]
-    if any(x is None for x in audited[: plan.size]):
-        graded = []
+    unknown = _unknown(plan, audited, grad)
+    graded = [k for k, x in enumerate(grad) if x is not None and k not in unknown and k not in beside]
     if graded:
-        first = _settled(sweep(plan, audited, seeds, grad))  # type: ignore[arg-type]
+        first, known = _settled(sweep(plan, _known(audited), seeds, grad)), _known(computed)
         audit += _blame(
-            plan,
-            graded,
-            "grad",
-            grad,
-            first,
-            limit,
-            lambda kept: _settled(sweep(plan, corrected, seeds, kept)),  # type: ignore[arg-type]
+            plan, graded, "grad", grad, first, limit, lambda kept: _settled(sweep(plan, known, seeds, kept))
         )[0]
 
     replayed, differences = Replayed(), None
@@ -163,7 +161,7 @@ def verify(plan: Plan, tolerance: int | None = None, strict: bool = False, finit
             _worst(_compare(plan, checked, "data", data, again)), _worst(_compare(plan, graded, "grad", grad, back))
         )
         if finite_differences and graded:
-            differences = differentiate(plan, again, back, seeds, [k for k in graded if back[k] is not None], grad)
+            differences = differentiate(plan, again, seeds, graded, grad)
     order = sorted(audit, key=lambda d: (wiring.index[d.node], d.field))
     return Report(limit, strict, len(checked), len(graded), order, suspects, replayed, missing, differences)
 
@@ -189,38 +187,74 @@ def _blame(
     expected: Sequence[float | None],
     limit: int,
     again: Callable[[list[float | None]], Sequence[float | None]],
-) -> tuple[list[Discrepancy], set[int]]:
-    """The discrepancies against ``expected``, and the slots that are to blame.
+) -> tuple[list[Discrepancy], set[int], set[int]]:
+    """The discrepancies against ``expected``, the slots to blame, and all that disagreed at first.
 
     An altered number also makes what is computed from it disagree. So those that disagree by more than ``limit``
     are left out of the record and computed, and what then agrees is not to blame.
     """
     audit = _compare(plan, slots, what, found, expected)
     index = plan.wiring.index
-    off = [index[each.node] for each in audit if each.ulps > limit]
+    off = {index[each.node] for each in audit if each.ulps > limit}
     if not off:
-        return audit, set()
-    second = {d.node: d for d in _compare(plan, off, what, found, again(_without(found, off)))}
-    audit = [second.get(d.node) if d.ulps > limit else d for d in audit]  # type: ignore[misc]
-    kept = [d for d in audit if d is not None]
-    return kept, {index[d.node] for d in kept if d.ulps > limit}
+        return audit, set(), off
+    second = {d.node: d for d in _compare(plan, sorted(off), what, found, again(_without(found, off)))}
+    kept = [d for each in audit if (d := second.get(each.node) if each.ulps > limit else each)]
+    return kept, {index[d.node] for d in kept if d.ulps > limit}, off
 
 
-def _suspects(plan: Plan, culprits: set[int]) -> list[str]:
+def _suspects(
+    plan: Plan,
+    culprits: set[int],
+    off: set[int],
+    data: Sequence[float | None],
+    corrected: Sequence[float | None],
+    limit: int,
+) -> tuple[list[str], set[int]]:
+    """The leaves that may have been altered, and the slots whose gradients cannot be told without them.
+
+    If a leaf was altered, all that is computed from it is to blame, and nothing else is; and the recorded numbers
+    of those are borne out by what is computed from them: it agrees with them, and would not with the numbers that
+    they should be. Two leaves with the same consumers cannot be told apart.
+    """
     if not culprits:
-        return []
-    consumers: dict[int, list[int]] = {}
-    for target, i, j in zip(plan.targets, plan.left, plan.right, strict=True):
-        for slot in {i, j}:
-            consumers.setdefault(slot, []).append(target)
-    return [
-        node["id"]
-        for k, node in enumerate(plan.wiring.nodes)
-        if node["op"] in LEAVES
-        and k in consumers
-        and all(t in culprits for t in consumers[k])
-        and any(u not in culprits for t in consumers[k] for u in consumers.get(t, ()))
+        return [], set()
+    consumers: dict[int, set[int]] = {}
+    steps = list(zip(plan.targets, plan.left, plan.right, strict=True))
+    for target, i, j in steps:
+        consumers.setdefault(i, set()).add(target)
+        consumers.setdefault(j, set()).add(target)
+
+    def borne_out(slot: int) -> bool:
+        return any(
+            u not in off and (x := data[u]) is not None and (y := corrected[u]) is not None and ulps(x, y) > limit
+            for u in consumers.get(slot, ())
+        )
+
+    nodes = plan.wiring.nodes
+    leaves = [
+        k
+        for k, node in enumerate(nodes)
+        if node["op"] in LEAVES and consumers.get(k) == culprits and any(map(borne_out, culprits))
     ]
+    beside = {slot for target, i, j in steps if target in culprits for slot in (i, j)} if leaves else set()
+    return [nodes[k]["id"] for k in leaves], beside
+
+
+def _unknown(plan: Plan, data: Sequence[float | None], grad: Sequence[float | None]) -> set[int]:
+    """Slots whose adjoint cannot be told, since a number that it is made of is not recorded and does not follow."""
+    found: set[int] = set()
+    for step in range(len(plan.targets) - 1, -1, -1):
+        target, i, j = plan.targets[step], plan.left[step], plan.right[step]
+        missing = data[i] is None or data[target] is None or (j >= 0 and data[j] is None)
+        if missing or (target in found and grad[target] is None):
+            found |= {i, j}
+    return found
+
+
+def _known(numbers: Sequence[float | None]) -> list[float]:
+    """The numbers with NaN for those that are not known."""
+    return [nan if x is None else x for x in numbers]
 
 
 def _without(numbers: Sequence[float | None], slots: Iterable[int]) -> list[float | None]:

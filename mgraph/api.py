@@ -75,8 +75,10 @@ class Graph(Wiring):
 
     def with_run(self, run: Run) -> Graph:
         """A new graph that records ``run``. Raises ReplayError if it is not a run of this graph."""
-        if not run.wiring.index.keys() <= self.index.keys():
-            raise ReplayError("this run is of another graph")
+        for node in run.wiring.nodes:
+            mine = self.nodes[self.index[node["id"]]] if node["id"] in self else None
+            if mine is None or (mine["op"], mine.get("args")) != (node["op"], node.get("args")):
+                raise ReplayError("this run is of another graph")
         return Graph(_recorded(run))
 
     def verify(self, ulps: int | None = None, strict: bool = False, finite_differences: bool = True) -> Report:
@@ -111,7 +113,7 @@ class Graph(Wiring):
         """
         from mgraph.render import draw
 
-        wiring: Wiring = self if run is None else run.wiring
+        wiring: Wiring = self if run is None else run.shown()
         data, grad = (self.data, self.grad) if run is None else (run.data, run.grad)
         return draw(
             wiring,
@@ -192,14 +194,20 @@ def record(
 ) -> Graph:
     """The graph of everything that ``outputs`` depend on, with the numbers and gradients that they hold now.
 
-    Gradients are recorded if ``backward`` was called on an output. ``names=locals()`` names values after the
+    Gradients are recorded if ``backward`` was called on an output and they are those of the numbers recorded (not
+    after ``zero_grad``, a step, or ``accumulate``). ``names=locals()`` names values after the
     variables that hold them; ``tolerance`` is in ULP; ``meta`` is any JSON. Raises DocumentError.
     """
-    from mgraph.recording import document_of
+    from mgraph.recording import document_of, without_gradients
+    from mgraph.verify import ulps
 
     if not outputs:
         raise TypeError("record needs at least one value")
-    return Graph(document_of(outputs, title=title, names=names, tolerance=tolerance, meta=meta))
+    graph = Graph(document_of(outputs, title=title, names=names, tolerance=tolerance, meta=meta))
+    run = graph.replay() if graph.grad else None
+    if run and any(ulps(run.grad[name], grad) for name, grad in graph.grad.items()):
+        return Graph(without_gradients(graph.document))
+    return graph
 
 
 def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:
@@ -232,7 +240,8 @@ def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:
 
 def _as_inputs(name: str, x: Any) -> Any:
     if isinstance(x, list | tuple):
-        return type(x)(_as_inputs(f"{name}[{k}]", each) for k, each in enumerate(x))
+        values = [_as_inputs(f"{name}[{k}]", each) for k, each in enumerate(x)]
+        return type(x)(*values) if hasattr(x, "_fields") else type(x)(values)
     return Value(x, name=name) if isinstance(x, float | int | Real) and x is not True and x is not False else x
 
 

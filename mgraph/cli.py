@@ -6,6 +6,7 @@ or the call is wrong.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -34,6 +35,8 @@ class _Group(click.Group):
         except BrokenPipeError:
             sys.stderr.close()  # the reader has gone; there is nobody to tell
             sys.exit(0)
+        except OSError as error:
+            _fail(f"standard output cannot be written: {error.strerror}")
         except RecursionError:
             _fail("the input nests too deep")
         except MemoryError:
@@ -46,8 +49,6 @@ def _fail(message: str) -> NoReturn:
 
 
 def _colour(stream: Any) -> bool:
-    import os
-
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -148,6 +149,8 @@ def run(
     graph = load(file)
     result = graph.replay(_assignments(settings), outputs or None, backward=not no_backward)
     report = graph.verify(ulps, finite_differences=False)
+    if draw and save is not None and os.path.realpath(draw) == os.path.realpath(save):
+        raise click.UsageError("--save and --draw name the same file")
     made = {}
     if draw:
         made[draw] = picture_bytes(graph.draw(result), draw)
@@ -200,7 +203,7 @@ def _print(lines: list[str]) -> None:
 def _print_json(found: object) -> None:
     import orjson
 
-    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode(), color=False)
 
 
 @main.command()
@@ -299,7 +302,7 @@ def info(file: str, as_json: bool) -> None:
 
     found = console.facts(load(file))
     if as_json:
-        _print_json({"file": file, **found})
+        _print_json({"file": file.encode(errors="replace").decode(), **found})
     else:
         _print(console.facts_lines(found, _width()))
 

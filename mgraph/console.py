@@ -22,7 +22,7 @@ SOME = 10
 
 def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, everything: bool) -> list[str]:
     """A run: its title, the table, the first number that is not finite, the verdict."""
-    head, *rows = table(run.wiring, run.data, run.grad, width, full, everything)
+    head, *rows = table(run.shown(), run.data, run.grad, width, full, everything)
     lines = [click.style(printable(graph.document["title"]), bold=True)] if "title" in graph.document else []
     lines += [click.style(head, dim=True), *rows]
     bad = run.first_nonfinite()
@@ -104,7 +104,7 @@ def facts(graph: Graph) -> dict[str, Any]:
         "constants": graph.constants,
         "outputs": graph.outputs,
         "recorded": {"data": len(graph.data), "grad": len(graph.grad)},
-        "tolerance": f"{document['tolerance']['ulps']} ulp" if "tolerance" in document else "0 ulp",
+        "tolerance": document.get("tolerance", {"ulps": 0}),
         "digest": graph.digest,
     }
 
@@ -134,14 +134,14 @@ def run_json(file: str, run: Run, report: Report) -> dict[str, Any]:
     """A run as JSON; NaN and infinities are the format's strings."""
     bad = run.first_nonfinite()
     return {
-        "file": file,
+        "file": file.encode(errors="replace").decode(),
         "engine": run.engine,
         "outputs": list(run.outputs),
         "overrides": _numbers(run.overrides),
         "seeds": _numbers(run.seeds),
         "data": _numbers(run.data),
         "grad": _numbers(run.grad),
-        "first_nonfinite": None if bad is None else bad.node,
+        "first_nonfinite": None if bad is None else {"node": bad.node, "operands": _numbers(dict(bad.operands))},
         "verdict": report.verdict,
         "ok": report.ok,
     }
@@ -151,7 +151,7 @@ def report_json(file: str, report: Report) -> dict[str, Any]:
     """A report as JSON; a distance of 2**53 stands for any larger one."""
     found = report.differences
     return {
-        "file": file,
+        "file": file.encode(errors="replace").decode(),
         "verdict": report.verdict,
         "ok": report.ok,
         "tolerance": report.tolerance,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from copy import deepcopy
 from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
@@ -34,7 +35,7 @@ META_DEPTH = 100
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 Number = Annotated[float | Literal["NaN", "Infinity", "-Infinity"], Field(union_mode="left_to_right")]
-Operand = Annotated[str | float, Field(union_mode="left_to_right")]
+Operand = Annotated[Annotated[str, Field(min_length=1)] | float, Field(union_mode="left_to_right")]
 Id = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
 Text = Annotated[str, Field(max_length=TEXT_LIMIT)]
 Path = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
@@ -91,7 +92,7 @@ class Document(TypedDict):
     mgraph: Literal[1]
     title: NotRequired[Text]
     nodes: Annotated[list[Node], Field(min_length=1), FailFast()]
-    outputs: NotRequired[Annotated[list[Id], Field(min_length=1)]]
+    outputs: NotRequired[Annotated[list[Id], Field(min_length=1, json_schema_extra={"uniqueItems": True})]]
     seeds: NotRequired[dict[Id, Number]]
     tolerance: NotRequired[Tolerance]
     meta: NotRequired[dict[str, Any]]
@@ -122,7 +123,9 @@ def validate(loaded: object) -> Document:
         document = _model.validate_python(loaded)
     except ValidationError as error:
         raise _translated(error, loaded) from None
-    strictjson.check(document.get("meta", {}), "$.meta", META_DEPTH)
+    if "meta" in document:
+        strictjson.check(document["meta"], "$.meta", META_DEPTH)
+        document["meta"] = deepcopy(document["meta"])  # the caller's own may change
     return document
 
 
@@ -261,12 +264,17 @@ def _check_version(loaded: dict[str, Any]) -> None:
 
 def _translated(error: ValidationError, loaded: object) -> DocumentError:
     first = error.errors(include_url=False, include_context=True, include_input=False)[0]
+    location = list(first["loc"])
+    if location[:1] == ["nodes"]:
+        del location[2:3]  # Pydantic's name for the branch of the union, which is the op
     path, node, value = "$", None, loaded
-    for key in first["loc"]:  # a part that leads nowhere is Pydantic's name for a branch of a union
+    for key in location:  # what leads nowhere is Pydantic's name for a branch, or says that a key is wrong
         if (isinstance(value, dict) and key in value) or (isinstance(value, list) and type(key) is int):
             value, path = value[key], path + step(key)  # type: ignore[index]
             node = node or _id_of(value, path)
-    last = str(first["loc"][-1]) if first["loc"] else ""
+        elif key == "[key]":
+            value, path = location[1], "$.seeds"
+    last = str(location[-1]) if location else ""
     return DocumentError(_message(first["type"], first.get("ctx", {}), last, value, path), path, node)
 
 
@@ -296,7 +304,7 @@ def _message(error: str, context: dict[str, Any], last: str, value: Any, path: s
         return f"a text of {len(value):,} characters; at most {context['max_length']:,} are allowed here"
     if error == "string_unicode":
         return "text with half a surrogate pair is not Unicode"
-    wanted = _WANTED["data" if path.startswith("$.seeds") and path != "$.seeds" else key]
+    wanted = _WANTED.get("data" if path.startswith("$.seeds") and path != "$.seeds" else key, "a key of the format")
     return f"expected {wanted}, got {kind(value)}"
 
 

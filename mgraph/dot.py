@@ -44,7 +44,10 @@ def version() -> str:
     found = program()
     if found is None:
         return "none; " + INSTALL + ", or pip install graphviz-pure"
-    done = subprocess.run([found, "-V"], capture_output=True, text=True, timeout=30, check=False)
+    try:
+        done = subprocess.run([found, "-V"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return f"{found}, which does not run"
     return f"{(done.stderr or done.stdout).strip()} ({found})"
 
 

@@ -76,6 +76,6 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     # difflib is quadratic: look at a bounded number of candidates of a bounded length.
-    candidates = [each for each in islice(allowed, 5_000) if len(each) < 200]
-    found = get_close_matches(word[:200], candidates, n=1, cutoff=0.6)
+    candidates = [each for each in islice(allowed, 1_000) if len(each) <= 60]
+    found = get_close_matches(word[:60], candidates, n=1, cutoff=0.6)
     return f" Did you mean {shown(found[0])}?" if found else ""

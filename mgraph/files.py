@@ -22,6 +22,8 @@ def read(path: str | os.PathLike[str]) -> bytes:
     """
     name = os.fspath(path)
     try:
+        if name == STANDARD and sys.stdin is None:
+            raise FileError("standard input is closed")
         raw = sys.stdin.buffer.read() if name == STANDARD else Path(name).read_bytes()
     except IsADirectoryError:
         raise FileError(f"{display(path)}: a directory, not a document") from None
@@ -47,7 +49,8 @@ def _gunzip(raw: bytes, path: str | os.PathLike[str]) -> bytes:
 def write_all(contents: Mapping[str, bytes]) -> None:
     """Put each of ``contents`` at its path, gzipped if that ends in ``.gz``: all of them, or every old file stays.
 
-    The bytes go to new files in the same folders, reach the disk, and then take the names. Symbolic links are
+    The bytes go to new files in the same folders and reach the disk; when all have, they take the names, one after
+    the other (only a folder that changes in between can come between those). Symbolic links are
     followed; an existing file keeps its permissions; ``-``, a pipe and a device are written to as they are. Raises
     FileError.
     """
@@ -58,8 +61,11 @@ def write_all(contents: Mapping[str, bytes]) -> None:
             staged += _stage(name, _gzipped(data) if name.endswith(".gz") else data)
         for temporary, target in staged:
             os.replace(temporary, target)
+    except BrokenPipeError:
+        raise
     except (OSError, ValueError) as error:
-        raise FileError(f"{display(name)}: cannot be written: {_reason(error)}") from None
+        where = "standard output" if name == STANDARD else display(name)
+        raise FileError(f"{where}: cannot be written: {_reason(error)}") from None
     finally:
         for temporary, _ in staged:
             with suppress(FileNotFoundError):

@@ -92,7 +92,8 @@ class Wiring:
             if name not in self.index:
                 raise DocumentError(f"there is no node {shown(name)}.{nearest(name, self.index)}", path)
         if len(set(outputs)) != len(outputs):
-            k = next(k for k, name in enumerate(outputs) if name in outputs[:k])
+            seen: set[str] = set()
+            k = next(k for k, name in enumerate(outputs) if name in seen or seen.add(name))  # type: ignore[func-returns-value]
             raise DocumentError(f"the output {shown(outputs[k])} is repeated", f"$.outputs[{k}]")
         for name in seeds:
             if self.op(name) == CONSTANT:
@@ -120,11 +121,14 @@ class Wiring:
         """Ids of the ``constant`` leaves (literal operands are no nodes)."""
         return self._leaves(CONSTANT)
 
-    @cached_property
+    @property
     def outputs(self) -> list[str]:
         """Ids of the roots: the document's, else the operations that nothing consumes, else such leaves."""
-        if "outputs" in self.document:
-            return self.document["outputs"]
+        listed = self.document.get("outputs")
+        return list(self._unused if listed is None else listed)
+
+    @cached_property
+    def _unused(self) -> list[str]:
         used = {operand for node in self.nodes for operand in node.get("args", ())}
         unused = [node for node in self.nodes if node["id"] not in used]
         return [node["id"] for node in unused if node["op"] not in LEAVES] or [node["id"] for node in unused]
@@ -196,10 +200,17 @@ class Wiring:
     def _cone(self, reach: str, names: Iterable[str]) -> list[str]:
         import networkx as nx
 
-        found: set[str] = set()
-        for name in names:
-            found |= getattr(nx, reach)(self._network, self.resolve(name))
-        return sorted(found, key=self.index.__getitem__)
+        wanted = [self.resolve(name) for name in names]
+        network: Any = self._network
+        end = object()  # a node beyond all those wanted, so that one search does
+        network.add_edges_from((name, end) if reach == "ancestors" else (end, name) for name in wanted)
+        try:
+            found: set[str] = set(getattr(nx, reach)(network, end)) if wanted else set()
+        finally:
+            network.remove_nodes_from([end])
+        onwards = network.succ if reach == "ancestors" else network.pred
+        alone = {name for name in wanted if found.isdisjoint(onwards[name])}
+        return sorted(found - alone, key=self.index.__getitem__)
 
     def ancestors(self, *names: str) -> list[str]:
         """Ids of everything that the nodes are computed from, in order, themselves left out. Raises ReplayError."""
@@ -217,18 +228,31 @@ class Wiring:
         return [sorted(ids, key=order) for ids in nx.topological_generations(self._network)]
 
     def sliced(self, outputs: Iterable[str]) -> Document:
-        """The document of what ``outputs`` need, and of nothing else. Recorded gradients are left out when they
-        were seeded from something else than these outputs. Raises ReplayError for an unknown name, or none."""
-        wanted = list(dict.fromkeys(self.resolve(name) for name in outputs))
+        """The document of what ``outputs`` need, and of nothing else. Raises ReplayError for an unknown name, or none.
+
+        The document's seeds stay, as far as they are in the slice; if none is, the slice has the default ones.
+        Recorded gradients stay if their seeds do.
+        """
+        names = [outputs] if isinstance(outputs, str) else outputs
+        wanted = list(dict.fromkeys(self.resolve(name) for name in names))
         if not wanted:
             raise ReplayError("a slice needs at least one output")
         keep = {*wanted, *self.ancestors(*wanted)}
-        nodes = [node for node in self.nodes if node["id"] in keep]
-        document: Document = {**self.document, "nodes": nodes, "outputs": wanted}
-        if set(self.seeds) == set(wanted):
-            return document
-        document["nodes"] = [{k: v for k, v in node.items() if k != "grad"} for node in nodes]  # type: ignore[misc]
+        document: Document = {
+            **self.document,
+            "nodes": [node for node in self.nodes if node["id"] in keep],
+            "outputs": wanted,
+        }
+        seeds = {name: seed for name, seed in self.document.get("seeds", {}).items() if name in keep}
         document.pop("seeds", None)
+        if seeds:
+            document["seeds"] = seeds
+        whole = (
+            len(seeds) == len(self.document["seeds"]) if "seeds" in self.document else set(self.outputs) == set(wanted)
+        )
+        if not whole:
+            bare = [{k: v for k, v in node.items() if k != "grad"} for node in document["nodes"]]
+            document["nodes"] = bare  # type: ignore[typeddict-item]
         return document
 
 
@@ -267,6 +291,7 @@ def _cycle(edges: list[tuple[str, str, int]], index: dict[str, int]) -> CycleErr
     start = ids.index(min(ids, key=index.__getitem__))
     cycle = ids[start:] + ids[: start + 1]
     length = len(ids)
-    text = " -> ".join(cycle if length <= 12 else [*cycle[:6], "…", *cycle[-5:]])
+    some = cycle if length <= 12 else [*cycle[:6], "…", *cycle[-5:]]
+    text = " -> ".join(name if name.isprintable() else shown(name) for name in some)
     what = "a node depends on itself" if length == 1 else f"{length:,} nodes depend on themselves"
     return CycleError(f"{what}: {text}", cycle)

@@ -7,7 +7,7 @@ from typing import Any, SupportsFloat
 
 from mgraph.document import NAME_LIMIT, Document, Node, number, validate
 from mgraph.ops import CONSTANT, OPS
-from mgraph.value import LITERAL, Value, constant, history
+from mgraph.value import FIXED, LITERAL, Value, constant, history
 
 
 def document_of(
@@ -32,7 +32,7 @@ def document_of(
     inlined = {v for v in values if v.op == LITERAL and v not in kept and v.data - v.data == 0.0}
     values = [v for v in values if v not in inlined]
     ids = _ids(values)
-    seeds = {ids[root]: number(root.seed) for root in roots if root.seed is not None}
+    seeds = {ids[root]: number(root.seed) for root in roots if root.seed is not None and root.op not in FIXED}
     nodes = []
     for value in values:
         op = CONSTANT if value.op == LITERAL else value.op
@@ -57,6 +57,14 @@ def document_of(
     if meta:
         document["meta"] = dict(meta)
     return validate(document)
+
+
+def without_gradients(document: Document) -> Document:
+    """The document without gradients and their seeds."""
+    nodes = [{key: value for key, value in node.items() if key != "grad"} for node in document["nodes"]]
+    bare: Document = {**document, "nodes": nodes}  # type: ignore[typeddict-item]
+    bare.pop("seeds", None)
+    return bare
 
 
 def _ids(values: Iterable[Value]) -> dict[Value, str]:

@@ -21,6 +21,8 @@ from mgraph.ops import OPS
 if TYPE_CHECKING:
     from graphviz import Digraph
 
+SCOPE_LIMIT = 12
+"""Frames around a node at the most; deeper scopes are drawn in the last of them."""
 NODE_LIMIT = 2_000
 """Boxes to draw at the most without ``force``: the layout takes more than linear time."""
 DIRECTIONS = ("LR", "TB", "RL", "BT")
@@ -83,7 +85,7 @@ def draw(
     levels = _levels(box.heat for box in boxes) if heat else {}
     clusters = _Clusters(picture) if scopes else None
     for box in boxes:
-        place = clusters.of(box.scope) if clusters else picture
+        place = clusters.of("/".join(box.scope.split("/")[:SCOPE_LIMIT])) if clusters else picture
         _draw_box(place, box, _fill(box.heat, levels) if heat else {})
     if clusters:
         clusters.close()

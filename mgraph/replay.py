@@ -43,7 +43,7 @@ class Column(Mapping[str, float]):
 
 @dataclass(frozen=True)
 class Nonfinite:
-    """The first operation, in topological order, that is NaN or infinite while its operands may not be."""
+    """Where, in topological order, numbers stopped being finite."""
 
     node: str
     data: float
@@ -72,15 +72,25 @@ class Run:
         return {name: self.data[name] for name in self.wiring.outputs}
 
     def first_nonfinite(self) -> Nonfinite | None:
-        """Where the first NaN or infinity came from, or None if every number is finite."""
+        """Where the first NaN or infinity came from, or None if every number is finite.
+
+        That is the first operation that has finite operands only; if there is none, the first leaf.
+        """
+        found = None
         for node in self.wiring.nodes:
-            if not isfinite(self.data[node["id"]]):
-                operands = [
-                    (a, self.data[a]) if isinstance(a, str) else (f"{a:g}", a)
-                    for a in (() if node["id"] in self.overrides else node.get("args", ()))
-                ]
-                return Nonfinite(node["id"], self.data[node["id"]], operands)
-        return None
+            name = node["id"]
+            if not isfinite(self.data[name]):
+                args = () if name in self.overrides else node.get("args", ())
+                operands = [(a, self.data[a]) if isinstance(a, str) else (f"{a:g}", a) for a in args]
+                if args and all(isfinite(x) for _, x in operands):
+                    return Nonfinite(name, self.data[name], operands)
+                found = found or Nonfinite(name, self.data[name], operands)
+        return found
+
+    def shown(self) -> Wiring:
+        """The wiring to show this run by: an operation that was given a number is an input."""
+        whatif = any("args" in self.wiring.nodes[self.wiring.index[name]] for name in self.overrides)
+        return Wiring(recorded(self)) if whatif else self.wiring
 
 
 def replay(
@@ -98,8 +108,12 @@ def replay(
     leaf without a number, and for what is not a number. NaN and infinities are numbers.
     """
     whole = plan.wiring
-    overrides = {whole.resolve(name): _real(x, name) for name, x in (inputs or {}).items()}
-    for name in overrides:
+    overrides: dict[str, float] = {}
+    for given, x in (inputs or {}).items():
+        name = whole.resolve(given)
+        if name in overrides:
+            raise ReplayError(f"{shown(name)} is given two numbers, once as {shown(given)}")
+        overrides[name] = _real(x, given)
         if whole.op(name) == CONSTANT:
             raise ReplayError(f"{shown(name)} is a constant, which cannot be set; an input or a parameter can")
     if outputs is not None:
@@ -191,7 +205,6 @@ def recorded(run: Run) -> Document:
             del new["args"]
         nodes.append(new)
     document: Document = {**run.wiring.document, "nodes": nodes, "outputs": run.wiring.outputs}
-    document.pop("seeds", None)
     if run.grad:
         document["seeds"] = {name: number(seed) for name, seed in run.seeds.items()}
     return document

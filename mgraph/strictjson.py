@@ -17,6 +17,9 @@ from mgraph.errors import DocumentError, shown
 EXACT_INT = 2**53 - 1
 """Every integer up to here is a double of its own; free-form JSON holds no larger one (RFC 7493, section 2.2)."""
 
+_MINUS_ZERO = re.compile(rb"(?<![\d.eE+-])-0(?=[\s,}\]])")
+_STRING_OR_MINUS_ZERO = re.compile(rb'"(?:[^"\\]++|\\.)*+"|' + _MINUS_ZERO.pattern)
+
 
 def loads(raw: bytes) -> Any:
     """Parse UTF-8 JSON. Raises DocumentError with line and column, or with what the bytes look like instead."""
@@ -29,10 +32,13 @@ def loads(raw: bytes) -> Any:
         )
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or raw[:2].count(0):
         raise DocumentError("not UTF-8 (it looks like UTF-16 or UTF-32); save it as UTF-8")
-    if re.search(rb"-0[\s,}\]]", raw):  # as printf("%.17g") writes a negative zero
-        raw = re.sub(rb'"(?:[^"\\]|\\.)*"|-0(?=[\s,}\]])', lambda m: b"-0.0" if m[0] == b"-0" else m[0], raw)
+    signed = raw
+    if _MINUS_ZERO.search(raw):  # as printf("%.17g") writes a negative zero
+        signed = _STRING_OR_MINUS_ZERO.sub(lambda m: b"-0.0" if m[0] == b"-0" else m[0], raw)
     try:
-        return orjson.loads(raw)
+        if signed is not raw:
+            orjson.loads(raw)  # so that a line and column are those of the file
+        return orjson.loads(signed)
     except orjson.JSONDecodeError as error:
         raise _syntax_error(raw, error) from None
 

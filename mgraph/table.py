@@ -96,9 +96,13 @@ def cut(text: str, limit: int) -> str:
     """The text in at most ``limit`` columns, with an ellipsis where it was cut."""
     if cells(text) <= limit:
         return text
-    while cells(text) > limit - 1:
-        text = text[:-1]
-    return text + "…"
+    kept, taken = 0, 0
+    for c in text:
+        taken += cells(c)
+        if taken > limit - 1:
+            break
+        kept += 1
+    return text[:kept] + "…"
 
 
 def _aligned(column: list[str], side: str) -> list[str]:

@@ -21,7 +21,8 @@ from mgraph.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER, Op
 LITERAL = "literal"
 """Op of a plain number used as an operand: a constant that costs the document no node."""
 
-_FIXED = (CONSTANT, LITERAL)
+FIXED = (CONSTANT, LITERAL)
+"""Ops of values that get no gradient."""
 _serial = count()
 _scope: ContextVar[str | None] = ContextVar("scope", default=None)
 
@@ -64,7 +65,8 @@ class Value:
         self.op = op
         self.operands = ()
         self.serial = next(_serial)
-        self._name = name if name is not None else label
+        self._name = None
+        self.name = name if name is not None else label
         self._scope = _scope.get()
         self._seed = None
 
@@ -210,13 +212,13 @@ class Value:
                 continue
             numbers = [operand.data for operand in value.operands]
             for operand, partial in zip(value.operands, op.partials, strict=True):
-                if operand.op in _FIXED:
+                if operand.op in FIXED:
                     continue
                 slope = partial(*numbers, value.data)
                 if slope != 0.0 or not op.selects:
                     adjoints[operand] = adjoints.get(operand, 0.0) + slope * adjoint
         for value in order:
-            adjoint = 0.0 if value.op in _FIXED else adjoints.get(value, 0.0)
+            adjoint = 0.0 if value.op in FIXED else adjoints.get(value, 0.0)
             value.grad = value.grad + adjoint if accumulate else adjoint
 
 

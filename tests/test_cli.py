@@ -287,6 +287,23 @@ def test_a_failed_draw_saves_nothing(cli: Cli, tmp_path: Path) -> None:
         assert [p.name for p in tmp_path.iterdir()] == ["out.json"]
 
 
+def test_one_file_is_not_both_the_picture_and_the_document(cli: Cli, tmp_path: Path) -> None:
+    done = cli("run", TANH, "--save", "x.dot", "--draw", "./x.dot")
+    assert done.returncode == 2 and "--save and --draw name the same file" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize(
+    "argv", [["run", TANH], ["run", TANH, "--save", "-"], ["validate", TANH], ["info", TANH]], ids=str
+)
+def test_a_full_standard_output(argv) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([command(), *map(str, argv)], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"mgraph: standard output") and b"Traceback" not in done.stderr
+
+
 def test_labels_cannot_command_the_terminal(cli: Cli, tmp_path: Path) -> None:
     x = Value(1.0, name="\x1b[31mred\n\u202e日本")
     mgraph.save(x * 2, tmp_path / "x.json", title="\x1b]0;title\x07")

@@ -27,7 +27,25 @@ JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
 )
 KEYS = st.sampled_from(
-    ["id", "op", "args", "data", "grad", "label", "scope", "nodes", "outputs", "seeds", "meta", "tolerance", "ulps"]
+    [
+        "add",
+        "neg",
+        "input",
+        "x" * 1001,
+        "id",
+        "op",
+        "args",
+        "data",
+        "grad",
+        "label",
+        "scope",
+        "nodes",
+        "outputs",
+        "seeds",
+        "meta",
+        "tolerance",
+        "ulps",
+    ]
 )
 
 

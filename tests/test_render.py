@@ -175,6 +175,17 @@ def test_a_large_graph_is_refused_with_a_hint(tmp_path: Path) -> None:
         mgraph.picture(graph.draw(force=True), tmp_path / "g.png")
 
 
+def test_deep_scopes_have_a_limit() -> None:
+    x = Value(1.0, name="x")
+    x._scope = "a/" * 400 + "end"
+    assert mgraph.record(x).draw().source.count("subgraph cluster_") == 12
+
+
+def test_a_what_if_is_drawn_as_a_leaf() -> None:
+    source = TANH.draw(TANH.replay({"t1": 5.0})).source
+    assert "data=5.0000" in source and "n2op" not in source
+
+
 def test_formats(program: str, tmp_path: Path) -> None:
     drawing = TANH.draw()
     for name, start in (("g.svg", b"<?xml"), ("g.png", b"\x89PNG"), ("g.dot", b"digraph"), ("g.gv", b"digraph")):
@@ -200,9 +211,8 @@ def test_endings_that_name_no_picture(tmp_path: Path) -> None:
 def test_graphviz_pure_draws_the_same_bytes_every_time(tmp_path: Path) -> None:
     found = dot.fallback()
     assert found is not None
-    drawn = [
-        subprocess.run([found, "-Tsvg"], input=XOR.draw().source.encode(), capture_output=True, check=True).stdout
-    ] * 2
+    source = XOR.draw().source.encode()
+    drawn = [subprocess.run([found, "-Tsvg"], input=source, capture_output=True, check=True).stdout for _ in range(2)]
     assert drawn[0] == drawn[1]
 
 

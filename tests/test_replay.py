@@ -105,6 +105,18 @@ def test_outputs_and_seeds() -> None:
     assert "grad" not in TANH.with_run(TANH.replay(backward=False)).nodes[0]
 
 
+def test_slices_keep_the_documents_seeds() -> None:
+    nodes = [
+        {"id": "x", "op": "input", "data": 1.0},
+        {"id": "y", "op": "mul", "args": ["x", 2]},
+        {"id": "z", "op": "mul", "args": ["y", 3]},
+    ]
+    graph = Graph({"mgraph": 1, "nodes": nodes, "outputs": ["z"], "seeds": {"z": 1, "y": 1}})
+    assert graph.replay().grad["x"] == graph.replay(outputs=["z"]).grad["x"] == 8.0
+    assert graph.replay(outputs="y").grad["x"] == 2.0  # one name will do
+    assert graph.with_run(graph.replay(backward=False)).seeds == {"z": 1.0, "y": 1.0}
+
+
 def test_columns_are_mappings() -> None:
     graph = mgraph.record(mgraph.constant(2.0, "k") * Value(3.0, name="x"))
     run = graph.replay()
@@ -118,7 +130,7 @@ RECIPE = Graph(
     {
         "mgraph": 1,
         "nodes": [
-            {"id": "x", "op": "input"},
+            {"id": "x", "op": "input", "label": "ecks"},
             {"id": "y", "op": "input"},
             {"id": "k", "op": "constant", "data": 2.0},
             {"id": "p", "op": "pow", "args": ["x", "k"]},
@@ -135,6 +147,7 @@ RECIPE = Graph(
         ({"inputs": {"x": 1}}, "an input has no recorded number and must be given one: 'y'"),
         ({"inputs": {"z": 1}}, "no node has the id or label 'z'. The inputs are 'x', 'y'"),
         ({"inputs": {"k": 1}}, "'k' is a constant, which cannot be set; an input or a parameter can"),
+        ({"inputs": {"x": 1, "ecks": 2}}, "'x' is given two numbers, once as 'ecks'"),
         ({"inputs": {"x": "1"}}, "the number for 'x' is not a real number but '1'"),
         ({"inputs": {"x": True}}, "the number for 'x' is not a real number but True"),
         ({"inputs": {"x": 10**400}}, "the number for 'x' is past binary64"),
@@ -164,6 +177,8 @@ def test_ieee_numbers_flow_and_the_first_is_named() -> None:
     assert first is not None
     assert (first.node, first.data, first.operands) == ("p", math.inf, [("x", 1e200), ("k", 2.0)])
     assert RECIPE.replay({"x": 1.0, "y": 1.0}).first_nonfinite() is None
+    behind = mgraph.record(Value(-1.0, name="x").minimum(mgraph.constant(math.inf, "k")).log()).replay()
+    assert behind.first_nonfinite().node == "n3"  # and not the constant that is meant to be infinite
     leaf = RECIPE.replay({"x": math.nan, "y": 1.0}).first_nonfinite()
     assert leaf is not None and (leaf.node, leaf.operands) == ("x", [])
 
@@ -178,6 +193,9 @@ def test_a_branch_not_taken_contributes_nothing() -> None:
 def test_a_run_of_another_graph_is_refused() -> None:
     with pytest.raises(ReplayError, match="this run is of another graph"):
         TANH.with_run(RECIPE.replay({"x": 1.0, "y": 1.0}))
+    x = Value(1.0, name="x")
+    with pytest.raises(ReplayError, match="this run is of another graph"):
+        mgraph.record(x * 2).with_run(mgraph.record(x + 5).replay())
     kept = TANH.with_run(TANH.replay(outputs=["t1"]))
     assert list(kept.index) == ["a", "b", "t1"] and kept.verify().verdict == "exact"
 

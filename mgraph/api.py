@@ -245,12 +245,14 @@ def _as_inputs(name: str, x: Any) -> Any:
     return Value(x, name=name) if isinstance(x, float | int | Real) and x is not True and x is not False else x
 
 
-def picture(drawing: Digraph, path: str | os.PathLike[str], timeout: float = 120.0) -> None:
-    """Write a drawing as the picture that the path's ending names: .svg, .png, .pdf or .dot.
+def picture(drawing: Digraph | Graph, path: str | os.PathLike[str], timeout: float = 120.0) -> None:
+    """Write a drawing, or a graph as :meth:`Graph.draw` draws it, as the picture that the path's ending names: .svg,
+    .png, .pdf or .dot.
 
     ``timeout`` is in seconds. Raises DrawError if it cannot be drawn, FileError if it cannot be written.
     """
-    files.write_all({os.fspath(path): picture_bytes(drawing, path, timeout)})
+    drawn = drawing.draw() if isinstance(drawing, Graph) else drawing
+    files.write_all({os.fspath(path): picture_bytes(drawn, path, timeout)})
 
 
 def picture_bytes(drawing: Digraph, path: str | os.PathLike[str], timeout: float = 120.0) -> bytes:

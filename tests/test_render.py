@@ -188,6 +188,8 @@ def test_a_what_if_is_drawn_as_a_leaf() -> None:
 
 def test_formats(program: str, tmp_path: Path) -> None:
     drawing = TANH.draw()
+    mgraph.picture(TANH, tmp_path / "graph.dot")
+    assert (tmp_path / "graph.dot").read_text() == drawing.source
     for name, start in (("g.svg", b"<?xml"), ("g.png", b"\x89PNG"), ("g.dot", b"digraph"), ("g.gv", b"digraph")):
         mgraph.picture(drawing, tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(start)

@@ -15,7 +15,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
 import orjson
-from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
 from mgraph import strictjson
@@ -35,7 +35,11 @@ META_DEPTH = 100
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 Number = Annotated[float | Literal["NaN", "Infinity", "-Infinity"], Field(union_mode="left_to_right")]
-Operand = Annotated[Annotated[str, Field(min_length=1)] | float, Field(union_mode="left_to_right")]
+Operand = Annotated[
+    str | float,  # that it is not empty is in the schema; to check it here would slow every operand
+    Field(union_mode="left_to_right"),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "number"}]}),
+]
 Id = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
 Text = Annotated[str, Field(max_length=TEXT_LIMIT)]
 Path = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]

@@ -17,7 +17,7 @@ from mgraph.errors import DocumentError, shown
 EXACT_INT = 2**53 - 1
 """Every integer up to here is a double of its own; free-form JSON holds no larger one (RFC 7493, section 2.2)."""
 
-_MINUS_ZERO = re.compile(rb"(?<![\d.eE+-])-0(?=[\s,}\]])")
+_MINUS_ZERO = re.compile(rb"-0(?<![\d.eE+-]-0)(?=[\s,}\]])")  # begins with a literal, which is searched for fast
 _STRING_OR_MINUS_ZERO = re.compile(rb'"(?:[^"\\]++|\\.)*+"|' + _MINUS_ZERO.pattern)
 
 

@@ -247,7 +247,7 @@ BAD = [
     ),
     (
         node('"id": "b", "op": "neg", "args": [""]'),
-        "$.nodes[1].args[0] (node 'b'): an empty text is not allowed here",
+        "$.nodes[1].args[0] (node 'b'): there is no node ''.",
         True,
     ),
     (

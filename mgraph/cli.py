@@ -28,6 +28,8 @@ class _Group(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
+        if sys.stdout is None:
+            _fail("standard output is closed")
         try:
             return super().invoke(ctx)
         except MgraphError as error:

@@ -24,7 +24,6 @@ from mgraph.ops import CONSTANT, INPUT, OPS, PARAMETER, unknown_op
 from mgraph.strictjson import EXACT_INT, kind, step
 
 VERSION = 1
-NONFINITE = ("NaN", "Infinity", "-Infinity")
 NAME_LIMIT = 1_000
 """Characters in an id, a scope or a source at the most."""
 TEXT_LIMIT = 10_000

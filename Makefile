@@ -1,9 +1,12 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: bench test
+.PHONY: bench exactness test
 
 bench:
 	$(PYTHON) benchmarks/bench.py
+
+exactness:
+	$(PYTHON) exactness/check.py
 
 test:
 	$(PYTHON) -m pytest

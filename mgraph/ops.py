@@ -11,8 +11,8 @@ Conventions where the mathematics leaves a choice:
 - a tie of ``maximum`` or ``minimum`` belongs to the first operand;
 - ``pow`` at base 0: ``0**0`` is 1 and its derivatives are 0, the limit along a constant exponent.
 
-``exp``, ``expm1``, ``log``, ``log1p``, ``tanh``, ``sin``, ``cos`` and ``pow`` call the platform's C library,
-whose last bit differs between platforms; the rest is the same everywhere.
+A forward function or a partial derivative is written once and read three ways, by what its names mean: on floats as it
+stands here; on ``Value``s, where it records the derivative's own graph; compiled to machine code.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ import math
 import operator
 from collections.abc import Callable
 from math import inf, nan
-from typing import NamedTuple
+from types import FunctionType
+from typing import Any, NamedTuple
 
+from mgraph.circular import cos, sin
 from mgraph.errors import nearest
+from mgraph.exponential import exp, expm1, sigmoid, tanh
+from mgraph.logarithm import log, log1p, pow_
 
 INPUT, PARAMETER, CONSTANT = "input", "parameter", "constant"
 LEAVES = (INPUT, PARAMETER, CONSTANT)
@@ -32,77 +36,14 @@ LEAVES = (INPUT, PARAMETER, CONSTANT)
 
 def div(a: float, b: float) -> float:
     """a/b by IEEE 754-2019 clause 7.3: x/0 is an infinity with the sign of the quotient, 0/0 is NaN."""
-    try:
-        return a / b
-    except ZeroDivisionError:
-        if a == 0.0 or a != a:
-            return nan
-        return math.copysign(inf, a) * math.copysign(1.0, b)
-
-
-def pow_(a: float, b: float) -> float:
-    """a**b by IEEE 754-2019 clause 9.2.1: a negative base under a non-integer exponent is NaN."""
-    try:
-        return math.pow(a, b)
-    except (OverflowError, ValueError):
-        if a < 0.0 and b != math.floor(b):
-            return nan
-        # Overflow, or a zero under a negative exponent: infinite, negative for an odd exponent.
-        odd = abs(math.fmod(b, 2.0)) == 1.0
-        return math.copysign(inf, a) if odd else inf
-
-
-def exp(x: float) -> float:
-    """e**x; +Infinity above 709.78."""
-    try:
-        return math.exp(x)
-    except OverflowError:
-        return inf
-
-
-def expm1(x: float) -> float:
-    """e**x - 1 without cancellation near 0; +Infinity above 709.78."""
-    try:
-        return math.expm1(x)
-    except OverflowError:
-        return inf
-
-
-def log(x: float) -> float:
-    """Natural logarithm; -Infinity at 0, NaN below."""
-    if x > 0.0:
-        return math.log(x)
-    return -inf if x == 0.0 else nan
-
-
-def log1p(x: float) -> float:
-    """log(1 + x) without cancellation near 0; -Infinity at -1, NaN below."""
-    if x > -1.0:
-        return math.log1p(x)
-    return -inf if x == -1.0 else nan
+    if b == 0.0:
+        return nan if a == 0.0 or a != a else math.copysign(inf, a) * math.copysign(1.0, b)
+    return a / b
 
 
 def sqrt(x: float) -> float:
-    """Square root; NaN below 0, and sqrt(-0.0) is -0.0 (IEEE 754-2019 clause 5.4.1)."""
+    """Square root, by IEEE 754-2019 clause 5.4.1; NaN below 0, and sqrt(-0.0) is -0.0."""
     return math.sqrt(x) if x >= 0.0 else nan
-
-
-def sigmoid(x: float) -> float:
-    """1/(1 + e**-x), in (0, 1). Each form is used where its exponential cannot overflow."""
-    if x >= 0.0:
-        return 1.0 / (1.0 + math.exp(-x))
-    e = math.exp(x)
-    return e / (1.0 + e)
-
-
-def sin(x: float) -> float:
-    """Sine of x radians; NaN at the infinities."""
-    return math.sin(x) if x - x == 0.0 else nan
-
-
-def cos(x: float) -> float:
-    """Cosine of x radians; NaN at the infinities."""
-    return math.cos(x) if x - x == 0.0 else nan
 
 
 def relu(x: float) -> float:
@@ -128,34 +69,19 @@ def minimum(a: float, b: float) -> float:
     return a if a == b != 0.0 else -(-a - b)
 
 
-def _step(x: float) -> float:
-    """1 above 0, 0 at and below, NaN of NaN."""
-    return 1.0 if x > 0.0 else 0.0 if x <= 0.0 else nan
+def greater(a: float, b: float) -> float:
+    """1 where a > b, else 0; NaN if either is."""
+    return 1.0 if a > b else 0.0 if a <= b else nan
 
 
-def _sign(x: float) -> float:
-    """-1, 0 or 1, NaN of NaN."""
-    return 1.0 if x > 0.0 else -1.0 if x < 0.0 else 0.0 if x == 0.0 else nan
-
-
-def _taken(difference: float) -> float:
-    """1 where the first operand wins or ties, 0 where the second does, NaN of NaN."""
-    return 1.0 if difference >= 0.0 else 0.0 if difference < 0.0 else nan
+def gate(a: float, b: float) -> float:
+    """a·b, and 0 where a is 0, whatever b is: what a branch that is not taken contributes."""
+    return 0.0 if a == 0.0 else a * b
 
 
 def _gap(a: float, b: float) -> float:
     """The sign of a - b, without the NaN that equal infinities would give."""
     return 0.0 if a == b else a - b
-
-
-def _pow_base(a: float, b: float, y: float) -> float:
-    """∂(a**b)/∂a = b·a**(b-1), and 0 for b = 0 (where 0·0**-1 would be NaN)."""
-    return 0.0 if b == 0.0 else b * pow_(a, b - 1.0)
-
-
-def _pow_exponent(a: float, b: float, y: float) -> float:
-    """∂(a**b)/∂b = a**b·log a, and its limit 0 at a = 0 for b ≥ 0."""
-    return 0.0 if a == 0.0 and b >= 0.0 else y * log(a)
 
 
 Interval = tuple[float, float]
@@ -180,11 +106,8 @@ class Op(NamedTuple):
     """A function of the operands whose zeros are the points without a derivative, if there are any."""
     at_kink: str = ""
     """The convention at those points, in words."""
-
-    @property
-    def selects(self) -> bool:
-        """Whether a partial of 0 means that the operand was not taken: it then contributes nothing."""
-        return self.kink is not None
+    selects: bool = False
+    """Whether a partial of 0 means that the operand was not taken: it then contributes nothing."""
 
     @property
     def arity(self) -> int:
@@ -203,25 +126,34 @@ ROWS: tuple[Op, ...] = (
     Op("sub",     "-",    r"{0} - {1}",         operator.sub, (lambda a, b, y: 1.0, lambda a, b, y: -1.0), ("1", "-1"), BOTH),
     Op("mul",     "*",    r"{0} \cdot {1}",     operator.mul, (lambda a, b, y: b,   lambda a, b, y: a),    ("b", "a"),  BOTH),
     Op("div",     "/",    r"\frac{{{0}}}{{{1}}}", div,        (lambda a, b, y: div(1.0, b), lambda a, b, y: div(-y, b)), ("1/b", "-y/b"), (REALS, POSITIVE)),
-    Op("pow",     "**",   r"{{{0}}}^{{{1}}}",   pow_,         (_pow_base, _pow_exponent),     ("b·a**(b-1)", "y·log(a)"), (POSITIVE, REALS)),
+    Op("pow",     "**",   r"{{{0}}}^{{{1}}}",   pow_,         (lambda a, b, y: gate(b, pow_(a, b - 1.0)), lambda a, b, y: gate(y, gate(greater(abs(a), 0.0), log(a)))), ("gate(b, a**(b-1))", "gate(y, gate(greater(abs(a), 0), log(a)))"), (POSITIVE, REALS)),
     Op("exp",     "exp",  r"e^{{{0}}}",         exp,          (lambda a, y: y,),              ("y",)),
     Op("expm1",   "expm1", r"e^{{{0}}} - 1",    expm1,        (lambda a, y: exp(a),),         ("exp(a)",)),
     Op("log",     "log",  r"\log {0}",          log,          (lambda a, y: div(1.0, a),),    ("1/a",),      (POSITIVE,)),
     Op("log1p",   "log1p", r"\log(1 + {0})",    log1p,        (lambda a, y: div(1.0, 1.0 + a),), ("1/(1+a)",), ((-1.0, inf),)),
     Op("sqrt",    "sqrt", r"\sqrt{{{0}}}",      sqrt,         (lambda a, y: div(0.5, y),),    ("0.5/y",),    (POSITIVE,)),
-    Op("tanh",    "tanh", r"\tanh {0}",         math.tanh,    (lambda a, y: 1.0 - y * y,),    ("1-y·y",)),
+    Op("tanh",    "tanh", r"\tanh {0}",         tanh,         (lambda a, y: 1.0 - y * y,),    ("1-y·y",)),
     Op("sigmoid", "sigmoid", r"\sigma({0})",    sigmoid,      (lambda a, y: y * (1.0 - y),),  ("y·(1-y)",)),
-    Op("relu",    "ReLU", r"\max(0, {0})",      relu,         (lambda a, y: _step(a),),       ("(a>0)",),    (REALS,), lambda a: a, "0 at a = 0"),
+    Op("relu",    "ReLU", r"\max(0, {0})",      relu,         (lambda a, y: greater(a, 0.0),), ("(a>0)",),   (REALS,), lambda a: a, "0 at a = 0", True),
     Op("sin",     "sin",  r"\sin {0}",          sin,          (lambda a, y: cos(a),),         ("cos(a)",)),
     Op("cos",     "cos",  r"\cos {0}",          cos,          (lambda a, y: -sin(a),),        ("-sin(a)",)),
-    Op("abs",     "abs",  r"\left|{0}\right|",  operator.abs, (lambda a, y: _sign(a),),       ("(a>0)-(a<0)",), (REALS,), lambda a: a, "0 at a = 0"),
-    Op("maximum", "max",  r"\max({0}, {1})",    maximum,      (lambda a, b, y: _taken(_gap(a, b)), lambda a, b, y: 1.0 - _taken(_gap(a, b))), ("(a>=b)", "(a<b)"), BOTH, _gap, "a tie goes to the first operand"),
-    Op("minimum", "min",  r"\min({0}, {1})",    minimum,      (lambda a, b, y: _taken(_gap(b, a)), lambda a, b, y: 1.0 - _taken(_gap(b, a))), ("(a<=b)", "(a>b)"), BOTH, _gap, "a tie goes to the first operand"),
+    Op("abs",     "abs",  r"\left|{0}\right|",  operator.abs, (lambda a, y: greater(a, 0.0) - greater(0.0, a),), ("(a>0)-(a<0)",), (REALS,), lambda a: a, "0 at a = 0", True),
+    Op("maximum", "max",  r"\max({0}, {1})",    maximum,      (lambda a, b, y: 1.0 - greater(b, a), lambda a, b, y: greater(b, a)), ("(a>=b)", "(a<b)"), BOTH, _gap, "a tie goes to the first operand", True),
+    Op("minimum", "min",  r"\min({0}, {1})",    minimum,      (lambda a, b, y: 1.0 - greater(a, b), lambda a, b, y: greater(a, b)), ("(a<=b)", "(a>b)"), BOTH, _gap, "a tie goes to the first operand", True),
+    Op("greater", ">",    r"[{0} > {1}]",       greater,      (lambda a, b, y: 0.0, lambda a, b, y: 0.0), ("0", "0"), BOTH, _gap, "0 at a = b", True),
+    Op("gate",    "gate", r"\mathrm{{gate}}({0}, {1})", gate, (lambda a, b, y: b,   lambda a, b, y: a),    ("b", "a"),  BOTH, selects=True),
 )
 # fmt: on
 
 OPS: dict[str, Op] = {row.name: row for row in ROWS}
 """Operations by name, in the table's order. Leaves are not in it."""
+
+
+def read_with(function: Callable[..., Any], meanings: dict[str, Any]) -> Callable[..., Any]:
+    """A forward function or partial read with other meanings for the names in it; a builtin as it is."""
+    if not isinstance(function, FunctionType):
+        return function
+    return FunctionType(function.__code__, meanings, function.__name__)
 
 
 def unknown_op(name: str) -> str:

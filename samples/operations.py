@@ -35,6 +35,8 @@ def build() -> Graph:
         "abs(b)": abs(b),
         "max(a, b)": a.maximum(b),
         "min(a, b)": a.minimum(b),
+        "a > b": a.greater(b),
+        "gate(a, b)": a.gate(b),
     }
     for name, value in steps.items():
         value.name = name

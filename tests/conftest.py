@@ -73,6 +73,12 @@ def cli(tmp_path: Path) -> Cli:
     return run
 
 
+def torch_function(torch: ModuleType, op: str) -> Callable[..., object]:
+    """PyTorch's name for an op, or what it would be."""
+    own = {"greater": lambda a, b: (a > b).double(), "gate": lambda a, b: a * torch.where(a == 0, b.detach(), b)}
+    return own[op] if op in own else getattr(torch, op)
+
+
 def random_value(seed: int, size: int, ops: tuple[str, ...] | None = None) -> tuple[Value, list[Value]]:
     """A random graph over every op, with shared operands, literals and reuse; its root and its leaves.
 

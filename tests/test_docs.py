@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import math
 import re
 import shlex
 import subprocess
@@ -16,7 +15,7 @@ from conftest import ROOT, SAMPLES, command
 from test_ops import points
 
 import mgraph
-from mgraph import loads
+from mgraph import loads, ops
 from mgraph.cli import main
 from mgraph.ops import OPS
 
@@ -82,7 +81,7 @@ def test_the_formulas_on_the_page_are_the_partials(name: str) -> None:
     for text, partial in zip(op.formulas, op.partials, strict=True):
         for point in points(op):
             y = op.forward(*point)
-            names = {"a": point[0], "b": point[-1], "y": y, **vars(math)}
+            names = {"a": point[0], "b": point[-1], "y": y, **vars(ops)}
             assert float(eval(text.replace("·", "*"), names)) == partial(*point, y)
 
 

@@ -1,0 +1,121 @@
+"""The op table and its arithmetic as machine code: the same source, compiled by numba (the extra ``fast``).
+
+Each function is read anew with other meanings for the names in it: tables become arrays, the functions that it calls
+their compiled forms, and frexp works on the bits. No fast-math, no contraction: the bits are those of plain Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from mgraph import circular, coefficients, expansions, exponential, logarithm, ops
+from mgraph.ops import read_with
+
+NO_MATHS = {"error_model": "numpy", "nogil": True, "boundscheck": False}
+"""Division by zero gives what IEEE 754 says."""
+SOURCES = (coefficients, expansions, exponential, logarithm, circular, ops)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _bits(_: Any, x: Any) -> Any:
+    """The 64 bits of a double, as an integer."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(64))
+
+    return types.int64(x), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _double(_: Any, n: Any) -> Any:
+    """The double that has these 64 bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(n), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _keep_out_of_line(_: Any) -> Any:
+    """Keeps the function that it is called in from being inlined: a rare case costs the common one its registers."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+
+    return types.void(), generate
+
+
+def _out_of_line(function: Any) -> Any:
+    def rare(*args: Any) -> Any:
+        _keep_out_of_line()
+        return function(*args)
+
+    return numba.njit(**NO_MATHS)(rare)
+
+
+def _frexp(x: float) -> tuple[float, int]:
+    """math.frexp for positive finite x."""
+    shift = 0
+    if x < 2.0**-1022:
+        x *= 2.0**54
+        shift = 54
+    n = _bits(x)
+    return _double((n & 0x000F_FFFF_FFFF_FFFF) | 0x3FE0_0000_0000_0000), (n >> 52) - 1022 - shift
+
+
+def _reduced(x: float) -> tuple[float, int]:
+    """As logarithm.reduced, without a branch that depends on the number."""
+    shift = 0
+    if x < 2.0**-1022:
+        x *= 2.0**54
+        shift = 54
+    n = _bits(x)
+    k = (n - 0x3FE6_A000_0000_0000) >> 52  # 0.70703125
+    return _double(n - (k << 52)), k - shift
+
+
+def digest() -> str:
+    """Of all the source that is compiled, and of this module: compiled code that is kept is kept under it."""
+    sources = "".join(inspect.getsource(each) for each in SOURCES)
+    return hashlib.sha256((sources + inspect.getsource(inspect.getmodule(digest))).encode()).hexdigest()[:12]  # type: ignore[arg-type]
+
+
+def _meanings() -> dict[str, Any]:
+    """Every name that the sources use, in its compiled meaning."""
+    found: dict[str, Any] = {"math": math, "__builtins__": __builtins__, "int": int, "float": float}
+    for module in SOURCES:
+        for name, x in vars(module).items():
+            if isinstance(x, FunctionType) and x.__module__ == module.__name__:
+                machine = numba.njit(**NO_MATHS)(read_with(x, found))  # compiled when it is first called
+                found[name] = _out_of_line(machine) if name.endswith("_accurate") else machine
+            elif isinstance(x, tuple) and x and all(isinstance(each, float) for each in x) and len(x) > 4:
+                found[name] = np.array(x)
+            elif isinstance(x, int | float | tuple):
+                found.setdefault(name, x)
+    found["frexp"], found["reduced"] = numba.njit(**NO_MATHS)(_frexp), numba.njit(**NO_MATHS)(_reduced)
+    found["sqrt_"] = math.sqrt
+    return found
+
+
+MEANINGS = _meanings()
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A forward function or partial of the op table, compiled."""
+    name = getattr(function, "__name__", "")
+    if any(vars(module).get(name) is function for module in SOURCES) and name in MEANINGS:
+        return MEANINGS[name]  # type: ignore[no-any-return]
+    found = read_with(function, MEANINGS)
+    return numba.njit(**NO_MATHS)(found) if isinstance(found, FunctionType) else found

@@ -1,0 +1,147 @@
+"""The elementary functions: rounded correctly, the same in plain Python and in machine code, within their bounds."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import math
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import islice
+from types import ModuleType
+
+import pytest
+from conftest import ROOT
+
+from mgraph import circular, expansions, exponential, logarithm
+
+pytest.importorskip("gmpy2", reason="gmpy2 is not installed (the extra mgraph-replay[test])")
+from mpmath import mp, mpf
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "exactness" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+check = script("check")
+every_function = pytest.mark.parametrize("name", check.FUNCTIONS)
+
+
+def engines(name: str) -> list[Callable[..., float]]:
+    found = [check.plain(name)]
+    if importlib.util.find_spec("numba"):
+        from mgraph import machine
+
+        found.append(machine.compiled(check.plain(name)))
+    return found
+
+
+@every_function
+def test_random_arguments_round_as_mpfr_rounds_them(name: str) -> None:
+    points = list(islice(check.arguments(name, random.Random(f"test {name}")), 5000))
+    assert list(check.wrong(name, points, engines(name))) == []
+
+
+@every_function
+def test_the_hardest_cases_and_the_boundaries(name: str) -> None:
+    if name not in ("sqrt", "sigmoid"):
+        assert len(check.hard(name)) >= 30
+    points = check.hard(name) + check.special(name)[:8000]
+    assert list(check.wrong(name, points, engines(name))) == []
+
+
+def test_the_check_notices_a_wrong_result() -> None:
+    found = list(check.wrong("exp", [(1.0,)], [lambda x: math.nextafter(math.exp(x), 0.0)]))
+    assert len(found) == 1
+
+
+def test_the_tables_are_what_their_script_makes() -> None:
+    made = subprocess.run([sys.executable, "exactness/make_tables.py"], capture_output=True, cwd=ROOT, check=True)
+    assert made.stdout.decode() == (ROOT / "mgraph/coefficients.py").read_text()
+
+
+@pytest.mark.parametrize("path", ["exponential", "logarithm", "circular", "expansions"])
+def test_nothing_is_left_to_the_c_library(path: str) -> None:
+    tree = ast.parse((ROOT / f"mgraph/{path}.py").read_text())
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert used <= {"frexp", "ldexp", "sqrt", "floor", "copysign"}  # exact, or an IEEE 754 operation
+
+
+def far(point: tuple[float, ...], found: tuple[float, ...], exact: object) -> float:
+    """The relative error of a sum, as a power of two."""
+    error = abs((sum(map(mpf, found)) - exact) / exact)
+    return float(mp.log(error, 2)) if error else -200.0
+
+
+def test_the_fast_phases_keep_their_bounds() -> None:
+    rng = random.Random(5)
+    with mp.workprec(300):
+        for _ in range(3000):
+            x, low = rng.uniform(-700, 700), rng.uniform(-1, 1) * 1e-14
+            e, h, t = exponential.exp_fast(x, low)
+            assert far((x,), (h, t), mp.exp(mpf(x) + mpf(low)) * mpf(2) ** -e) < -67
+            x = (
+                math.ldexp(rng.uniform(0.5, 1), rng.randint(-1000, 1000))
+                if rng.random() < 0.5
+                else rng.uniform(0.9, 1.1)
+            )
+            m, k = logarithm.reduced(x)
+            h, t = logarithm.log_fast(m, 0.0, k)
+            assert far((x,), (h, t), mp.log(mpf(x))) < (-69 if abs(h) < 0.0018 else -65)
+            assert abs(h) < 0.0018 or abs(mpf(h) + mpf(t) - mp.log(mpf(x))) < mpf(2) ** -74
+
+
+def test_the_accurate_phases_keep_their_bounds() -> None:
+    rng = random.Random(6)
+    with mp.workprec(400):
+        for _ in range(300):
+            x = rng.uniform(-700, 700)
+            e, t = exponential.exp_accurate((x, x * 1e-17, x * 1e-34))
+            assert far((x,), t, mp.exp(mpf(x) + mpf(x * 1e-17) + mpf(x * 1e-34)) * mpf(2) ** -e) < -128
+            x = (
+                rng.uniform(0.72, 1.4)
+                if rng.random() < 0.7
+                else 1 + math.ldexp(rng.uniform(-1, 1), -rng.randint(2, 51))
+            )
+            if x != 1.0:
+                assert far((x,), logarithm.log_accurate(x, 0.0, 0), mp.log(mpf(x))) < -127
+            x = math.ldexp(rng.uniform(0.5, 1), rng.randint(-29, 1023))
+            n, t = circular.turn_accurate(x)
+            with mp.workprec(1600):
+                turns = mpf(x) - sum(map(mpf, t)) - n * mp.pi / 512
+                assert abs(turns / (2 * mp.pi) - mp.nint(turns / (2 * mp.pi))) < abs(mpf(t[0])) * mpf(2) ** -128
+
+
+def test_sums_and_products_are_exact() -> None:
+    rng = random.Random(7)
+    for _ in range(2000):
+        a, b = (math.ldexp(rng.uniform(-1, 1), rng.randint(-60, 60)) for _ in "ab")
+        assert sum(map(Fraction, expansions.two_sum(a, b))) == Fraction(a) + Fraction(b)
+        assert sum(map(Fraction, expansions.two_product(a, b))) == Fraction(a) * Fraction(b)
+        assert sum(map(Fraction, expansions.split(a))) == Fraction(a)
+
+
+@pytest.mark.parametrize(
+    ("point", "boundary"),
+    [
+        ((3.0, 34.0), True),  # 3**34 has 54 bits
+        ((3.0, 35.0), False),
+        ((9.0, 1.5), True),
+        ((2.0, 0.3), False),
+        ((4.0, 0.5), True),
+        ((16.0, 0.25), True),
+        ((10.0, -1.0), False),
+        ((0.25, -1.5), True),
+        ((2.0**-1074, 0.5), True),
+        ((1.1, 2.5), False),
+    ],
+)
+def test_which_powers_are_exact_or_midway(point: tuple[float, float], boundary: bool) -> None:
+    assert logarithm.rounds_exactly(*point) == boundary

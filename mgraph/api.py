@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 from mgraph import document as _document
 from mgraph import files
 from mgraph.document import Document
+from mgraph.engines import Engines, load_compiled
 from mgraph.errors import DocumentError, DrawError, ReplayError
 from mgraph.graph import Wiring
 from mgraph.plan import Plan, compile_plan
@@ -24,6 +25,7 @@ from mgraph.value import Value
 if TYPE_CHECKING:
     from graphviz import Digraph
 
+    from mgraph.compiled import Replayer
     from mgraph.verify import Report
 
 
@@ -64,14 +66,36 @@ class Graph(Wiring):
         outputs: Iterable[str] | None = None,
         seeds: Mapping[str, float] | None = None,
         backward: bool = True,
+        engine: str = "auto",
     ) -> Run:
         """Recompute every node and, with ``backward``, its adjoint.
 
         ``inputs`` gives leaves other numbers, by id or unique label; an operation that is given one acts as a leaf
         (a what-if). With ``outputs``, only what those need is replayed. ``seeds`` are the adjoints to start from:
-        by default the document's, else 1.0 on each output. Raises ReplayError.
+        by default the document's, else 1.0 on each output. ``engine`` is ``reference`` (plain Python), ``compiled``
+        (machine code, the same bits, with the extra ``fast``) or ``auto``: compiled where it repays its start.
+        Raises ReplayError.
         """
-        return _replay(self._plan, inputs, outputs, seeds, backward)
+        name, execute = self._engines.choose(engine, len(self._plan.targets))
+        return _replay(self._plan, inputs, outputs, seeds, backward, execute, name)
+
+    def compile(
+        self,
+        seeds: Mapping[str, float] | None = None,
+        gradients: Iterable[str] | None = None,
+        arithmetic: str = "exact",
+    ) -> Replayer:
+        """The graph laid out for machine code, to be replayed many times; needs the extra ``fast``.
+
+        ``seeds`` as in :meth:`replay`. With ``gradients``, the backward pass computes what these need and nothing
+        else. ``arithmetic="fast"`` uses the platform's elementary functions: quicker, and not the same bits. Raises
+        ReplayError.
+        """
+        return load_compiled().Replayer(self._plan, seeds, gradients, arithmetic)  # type: ignore[no-any-return]
+
+    @cached_property
+    def _engines(self) -> Engines:
+        return Engines()
 
     def with_run(self, run: Run) -> Graph:
         """A new graph that records ``run``. Raises ReplayError if it is not a run of this graph."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
+import sys
 from collections.abc import Callable
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -62,7 +64,7 @@ def _out_of_line(function: Any) -> Any:
         _keep_out_of_line()
         return function(*args)
 
-    return numba.njit(**NO_MATHS)(rare)
+    return jit(rare)
 
 
 def _frexp(x: float) -> tuple[float, int]:
@@ -86,36 +88,73 @@ def _reduced(x: float) -> tuple[float, int]:
     return _double(n - (k << 52)), k - shift
 
 
+def jit(function: Callable[..., Any], keep: bool = False) -> Any:
+    """The function, compiled when it is first called; with ``keep``, its code is kept for later processes."""
+    if keep:
+        try:
+            return numba.njit(cache=True, **NO_MATHS)(function)
+        except RuntimeError:
+            pass  # there is no place to keep it: a read-only installation without a writable home
+    return numba.njit(**NO_MATHS)(function)
+
+
 def digest() -> str:
-    """Of all the source that is compiled, and of this module: compiled code that is kept is kept under it."""
-    sources = "".join(inspect.getsource(each) for each in SOURCES)
-    return hashlib.sha256((sources + inspect.getsource(inspect.getmodule(digest))).encode()).hexdigest()[:12]  # type: ignore[arg-type]
+    """Of all the source that is compiled, and of this module: compiled code is kept under it."""
+    sources = "".join(inspect.getsource(each) for each in (*SOURCES, sys.modules[__name__]))
+    return hashlib.sha256(f"{numba.__version__} {sources}".encode()).hexdigest()
 
 
-def _meanings() -> dict[str, Any]:
-    """Every name that the sources use, in its compiled meaning."""
-    found: dict[str, Any] = {"math": math, "__builtins__": __builtins__, "int": int, "float": float}
+@cache
+def meanings(fast: bool = False) -> dict[str, Any]:
+    """Every name that the sources use, in its compiled meaning; ``fast``: the platform's elementary functions."""
+    found: dict[str, Any] = {"math": math, "__builtins__": __builtins__, "__name__": __name__}
     for module in SOURCES:
         for name, x in vars(module).items():
             if isinstance(x, FunctionType) and x.__module__ == module.__name__:
-                machine = numba.njit(**NO_MATHS)(read_with(x, found))  # compiled when it is first called
+                machine = jit(read_with(x, found))
                 found[name] = _out_of_line(machine) if name.endswith("_accurate") else machine
-            elif isinstance(x, tuple) and x and all(isinstance(each, float) for each in x) and len(x) > 4:
+            elif isinstance(x, tuple) and len(x) > TABLE and all(isinstance(each, float) for each in x):
                 found[name] = np.array(x)
             elif isinstance(x, int | float | tuple):
                 found.setdefault(name, x)
-    found["frexp"], found["reduced"] = numba.njit(**NO_MATHS)(_frexp), numba.njit(**NO_MATHS)(_reduced)
+    found["frexp"], found["reduced"] = jit(_frexp), jit(_reduced)
     found["sqrt_"] = math.sqrt
+    if fast:
+        found |= {name: jit(_platform(function)) for name, function in PLATFORM.items()}
     return found
 
 
-MEANINGS = _meanings()
+def _sigmoid(x: float) -> float:
+    return 1.0 / (1.0 + math.exp(-x))
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A forward function or partial of the op table, compiled."""
+def _power(x: float, y: float) -> float:
+    return x * x if y == 2.0 else math.pow(x, y)
+
+
+PLATFORM: dict[str, Callable[..., float]] = {"sigmoid": _sigmoid, "pow_": _power}
+"""What ``arithmetic="fast"`` calls instead: the C library, quicker and not the same everywhere."""
+PLATFORM |= {name: getattr(math, name) for name in ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos")}
+
+
+def _platform(function: Callable[..., float]) -> Callable[..., float]:
+    """A builtin as a function that numba compiles."""
+
+    def called(x: float) -> float:
+        return function(x)
+
+    return function if isinstance(function, FunctionType) else called
+
+
+TABLE = 4
+"""A longer tuple is a table, and becomes an array."""
+
+
+def compiled(function: Callable[..., Any], fast: bool = False) -> Callable[..., Any]:
+    """A forward function or partial of the op table, compiled; a builtin as it is."""
+    known = meanings(fast)
     name = getattr(function, "__name__", "")
-    if any(vars(module).get(name) is function for module in SOURCES) and name in MEANINGS:
-        return MEANINGS[name]  # type: ignore[no-any-return]
-    found = read_with(function, MEANINGS)
-    return numba.njit(**NO_MATHS)(found) if isinstance(found, FunctionType) else found
+    if any(vars(module).get(name) is function for module in SOURCES):
+        return known[name]  # type: ignore[no-any-return]
+    found = read_with(function, known)
+    return jit(found) if isinstance(found, FunctionType) else found

@@ -137,7 +137,7 @@ ROWS: tuple[Op, ...] = (
     Op("relu",    "ReLU", r"\max(0, {0})",      relu,         (lambda a, y: greater(a, 0.0),), ("(a>0)",),   (REALS,), lambda a: a, "0 at a = 0", True),
     Op("sin",     "sin",  r"\sin {0}",          sin,          (lambda a, y: cos(a),),         ("cos(a)",)),
     Op("cos",     "cos",  r"\cos {0}",          cos,          (lambda a, y: -sin(a),),        ("-sin(a)",)),
-    Op("abs",     "abs",  r"\left|{0}\right|",  operator.abs, (lambda a, y: greater(a, 0.0) - greater(0.0, a),), ("(a>0)-(a<0)",), (REALS,), lambda a: a, "0 at a = 0", True),
+    Op("abs",     "abs",  r"\left|{0}\right|",  abs, (lambda a, y: greater(a, 0.0) - greater(0.0, a),), ("(a>0)-(a<0)",), (REALS,), lambda a: a, "0 at a = 0", True),
     Op("maximum", "max",  r"\max({0}, {1})",    maximum,      (lambda a, b, y: 1.0 - greater(b, a), lambda a, b, y: greater(b, a)), ("(a>=b)", "(a<b)"), BOTH, _gap, "a tie goes to the first operand", True),
     Op("minimum", "min",  r"\min({0}, {1})",    minimum,      (lambda a, b, y: 1.0 - greater(a, b), lambda a, b, y: greater(a, b)), ("(a<=b)", "(a>b)"), BOTH, _gap, "a tie goes to the first operand", True),
     Op("greater", ">",    r"[{0} > {1}]",       greater,      (lambda a, b, y: 0.0, lambda a, b, y: 0.0), ("0", "0"), BOTH, _gap, "0 at a = b", True),

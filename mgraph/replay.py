@@ -7,7 +7,7 @@ has adjoint 0 and contributes nothing: it is not multiplied by 0, so an infinity
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
@@ -17,6 +17,11 @@ from mgraph.errors import ReplayError, shown
 from mgraph.graph import Wiring
 from mgraph.ops import CONSTANT, INPUT, LEAVES
 from mgraph.plan import Plan, compile_plan
+
+Execute = Callable[
+    [Plan, Mapping[int, float], Mapping[int, float] | None], tuple[Sequence[float], Sequence[float | None]]
+]
+"""An engine: a plan, the leaves' numbers and the seeds, by slot; gives the numbers and the adjoints."""
 
 
 class Column(Mapping[str, float]):
@@ -99,13 +104,16 @@ def replay(
     outputs: Iterable[str] | None = None,
     seeds: Mapping[str, float] | None = None,
     backward: bool = True,
+    execute: Execute | None = None,
+    engine: str = "reference",
 ) -> Run:
     """Recompute every node, with the recorded leaves or others, and the adjoints.
 
     ``inputs`` gives numbers by id or unique label; one given for an operation makes it act as a leaf (a what-if).
     With ``outputs``, only what they need is replayed. ``seeds`` are the adjoints to start from, by default the
-    document's, else 1.0 on each output. Raises ReplayError for a name that does not exist, for a constant, for a
-    leaf without a number, and for what is not a number. NaN and infinities are numbers.
+    document's, else 1.0 on each output. ``execute`` is what computes, by default :func:`reference`. Raises
+    ReplayError for a name that does not exist, for a constant, for a leaf without a number, and for what is not a
+    number. NaN and infinities are numbers.
     """
     whole = plan.wiring
     overrides: dict[str, float] = {}
@@ -113,7 +121,7 @@ def replay(
         name = whole.resolve(given)
         if name in overrides:
             raise ReplayError(f"{shown(name)} is given two numbers, once as {shown(given)}")
-        overrides[name] = _real(x, given)
+        overrides[name] = real(x, given)
         if whole.op(name) == CONSTANT:
             raise ReplayError(f"{shown(name)} is a constant, which cannot be set; an input or a parameter can")
     if outputs is not None:
@@ -126,21 +134,31 @@ def replay(
         what = "an input has" if len(missing) == 1 else f"{len(missing):,} inputs have"
         raise ReplayError(f"{what} no recorded number and must be given one: {some}")
     plan = plan.frozen(leaves)
-    start = wiring.seeds if seeds is None else _seeds(wiring, seeds)
-    data = forward(plan, leaves)
-    adjoints: list[float | None] = [None] * plan.size
-    if backward:
-        found = sweep(plan, data, {wiring.index[name]: seed for name, seed in start.items()})
-        adjoints = [0.0 if x is None else x for x in found]
-        for slot in plan.fixed:
-            adjoints[slot] = None
+    start = seeds_of(wiring, seeds)
+    data, found = (execute or reference)(
+        plan, leaves, {wiring.index[name]: x for name, x in start.items()} if backward else None
+    )
+    adjoints = list(found)
+    for slot in plan.fixed:
+        adjoints[slot] = None
     return Run(
         wiring,
         Column(wiring.index, data),
         Column(wiring.index, adjoints),
         start if backward else {},
         {name: x for name, x in overrides.items() if name in wiring},
+        engine,
     )
+
+
+def reference(
+    plan: Plan, leaves: Mapping[int, float], seeds: Mapping[int, float] | None
+) -> tuple[list[float], Sequence[float | None]]:
+    """The numbers by slot, and the adjoints of the nodes if there are seeds, in plain Python."""
+    data = forward(plan, leaves)
+    if seeds is None:
+        return data, [None] * plan.size
+    return data, [0.0 if x is None else x for x in sweep(plan, data, seeds)]
 
 
 def forward(plan: Plan, leaves: Mapping[int, float]) -> list[float]:
@@ -210,15 +228,19 @@ def recorded(run: Run) -> Document:
     return document
 
 
-def _seeds(wiring: Wiring, seeds: Mapping[str, float]) -> dict[str, float]:
-    found = {wiring.resolve(name): _real(seed, name) for name, seed in seeds.items()}
+def seeds_of(wiring: Wiring, seeds: Mapping[str, float] | None) -> dict[str, float]:
+    """The adjoints to start from, by id: those given, by id or unique label, or the document's. Raises ReplayError."""
+    if seeds is None:
+        return wiring.seeds
+    found = {wiring.resolve(name): real(seed, name) for name, seed in seeds.items()}
     for name in found:
         if wiring.op(name) == CONSTANT:
             raise ReplayError(f"{shown(name)} is a constant, which gets no gradient, so it cannot be a seed")
     return found
 
 
-def _real(x: object, name: str) -> float:
+def real(x: object, name: str) -> float:
+    """x as a float; ReplayError if it is not a real number, or past binary64."""
     if isinstance(x, bool) or not isinstance(x, Real):
         raise ReplayError(f"the number for {shown(name)} is not a real number but {shown(x)}")
     try:

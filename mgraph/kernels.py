@@ -1,0 +1,193 @@
+"""The loops of the compiled engine: written from the op table, a loop an op, and compiled by numba.
+
+Steps come in groups of one op and one level, so that a loop has no dispatch in it. ``flow`` holds the adjoints and
+behind them the contributions: what step s of S passes to its operand k is at ``size + k·S + s``. Adjoints are pulled: a
+node adds up places in ``flow``, in the order that the format defines. Those of a group are listed by diagonals: first
+one place for each of its nodes, then a second one for each that has two, and so on, so that the additions of a node
+come in order and those of different nodes do not wait for each other. A NaN among the adjoints ends up in a leaf, or in
+a node that passes nothing on: only there is it looked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mgraph.machine import compiled, digest, jit, meanings
+from mgraph.ops import ROWS, Op
+
+LANES = 16
+"""Rows that a batch computes side by side."""
+CODE = {op.name: code for code, op in enumerate(ROWS)}
+UNIT = "1"
+"""The formula of a partial whose contribution is the adjoint itself."""
+
+FORWARD = """
+def forward(data, left, right, codes, starts, base):
+    for group in range(codes.size):
+        code = codes[group]
+{cases}
+"""
+FORWARD_CASE = """
+        {branch} code == {code}:
+            for s in range(starts[group], starts[group + 1]):
+                t = base + s
+                i = left[s]
+                j = right[s]
+                {each}data[t{lane}] = forward_{name}({operands})
+"""
+BACKWARD = """
+def backward(data, flow, live, left, right, codes, starts, base, size, edges, diagonals, widths):
+    bad = False
+    steps = left.size
+    e = 0
+    d = 0
+    for group in range(codes.size - 1, -1, -1):
+        begin = base + starts[group]
+        end = base + starts[group + 1]
+        {pull}
+        code = codes[group] >> 2
+        mask = codes[group] & 3
+        if mask == 0:
+            for p in range(begin, end):
+                {each}bad |= flow[p{lane}] != flow[p{lane}]
+{cases}
+    group = codes.size
+    begin = 0
+    end = base
+    {last_pull}
+    for p in range(begin, end):
+        {each}bad |= flow[p{lane}] != flow[p{lane}]
+    return bad
+"""
+PULL = """
+for k in range(widths[group]):
+    count = diagonals[d]
+    if k == 0:
+        for p in range(count):
+            source = edges[e + p]
+            {each}flow[begin + p{lane}] = 0.0 + flow[source{lane}]
+        for p in range(begin + count, end):
+            {each}flow[p{lane}] = 0.0
+    else:
+        for p in range(count):
+            source = edges[e + p]
+            {each}flow[begin + p{lane}] += flow[source{lane}]
+    e += count
+    d += 1
+"""
+CAREFUL_PULL = """
+for p in range(begin, end):
+    {each}flow[p{lane}] = 0.0; live[p{lane}] = False
+for k in range(widths[group]):
+    count = diagonals[d]
+    for p in range(count):
+        t = begin + p
+        source = edges[e + p]
+        {each}taken = live[source{lane}]; live[t{lane}] |= taken; flow[t{lane}] += flow[source{lane}] if taken else 0.0
+    e += count
+    d += 1
+"""
+BACKWARD_CASE = """
+        {branch} code == {code}:
+{contributions}
+"""
+CONTRIBUTION = """
+            if mask & {bit}:
+                for s in range(starts[group], starts[group + 1]):
+                    t = base + s
+                    i = left[s]
+                    j = right[s]
+                    c = size + {k} * steps + s
+                    {each}flow[c{lane}] = partial_{name}_{k}({operands}, data[t{lane}]) * flow[t{lane}]
+"""
+CAREFUL_CONTRIBUTION = """
+            if mask & {bit}:
+                for s in range(starts[group], starts[group + 1]):
+                    t = base + s
+                    i = left[s]
+                    j = right[s]
+                    c = size + {k} * steps + s
+                    {each}z = partial_{name}_{k}({operands}, data[t{lane}]); flow[c{lane}] = z * flow[t{lane}]; {live}
+"""
+ROWS_LOOP = """
+def rows(table, ins, outs, wrt, results, slopes, begin, end, data, flow, live, left, right, codes, starts, base,
+         partials, size, edges, diagonals, widths):
+    for block in range(begin, end, {lanes}):
+        count = min({lanes}, end - block)
+        for k in range(ins.size):
+            for lane in range({lanes}):
+                data[ins[k], lane] = table[block + min(lane, count - 1), k]
+        forward(data, left, right, codes, starts, base)
+        for k in range(outs.size):
+            for lane in range(count):
+                results[block + lane, k] = data[outs[k], lane]
+        if wrt.size:
+            if backward(data, flow, live, left, right, partials, starts, base, size, edges, diagonals, widths):
+                if {stop}:
+                    return block
+            for k in range(wrt.size):
+                for lane in range(count):
+                    slopes[block + lane, k] = flow[wrt[k], lane]
+    return end
+"""
+
+
+def _indented(text: str, by: int) -> str:
+    return ("\n" + " " * by).join(text.strip().splitlines())
+
+
+def _source(lanes: bool, careful: bool) -> str:
+    """The text of the loops."""
+    each, lane = (f"for lane in range({LANES}): ", ", lane") if lanes else ("", "")
+    names = {"each": each, "lane": lane}
+
+    def operands(op: Op) -> str:
+        return ", ".join(f"data[{'ij'[k]}{lane}]" for k in range(op.arity))
+
+    forward, backward = "", ""
+    for code, op in enumerate(ROWS):
+        row = {"code": code, "name": op.name, "operands": operands(op), "branch": "elif" if code else "if", **names}
+        forward += FORWARD_CASE.format(**row)
+        contribution = CAREFUL_CONTRIBUTION if careful else CONTRIBUTION
+        live = f"live[c{lane}] = live[t{lane}]" + " and z != 0.0" * op.selects
+        contributions = "".join(
+            contribution.format(k=k, bit=k + 1, live=live, **row) for k in range(op.arity) if op.formulas[k] != UNIT
+        )
+        backward += BACKWARD_CASE.format(contributions=contributions or " " * 12 + "pass", **row)
+    pull = (CAREFUL_PULL if careful else PULL).format(**names)
+    text = FORWARD.format(cases=forward)
+    text += BACKWARD.format(pull=_indented(pull, 8), cases=backward, last_pull=_indented(pull, 4), **names)
+    if lanes:
+        text += ROWS_LOOP.format(lanes=LANES, stop=not careful)
+    return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
+
+
+@cache
+def kernel(name: str, lanes: bool = False, careful: bool = False, fast: bool = False) -> Any:
+    """``forward``, ``backward`` or (with lanes) ``rows``: compiled on its first call, or loaded from numba's cache.
+
+    ``careful`` follows which branches were taken, for when an adjoint is NaN without that. ``fast`` calls the
+    platform's elementary functions.
+    """
+    source = _source(lanes, careful)
+    known = dict(meanings(fast))
+    for op in ROWS:
+        known[f"forward_{op.name}"] = compiled(op.forward, fast)
+        known |= {f"partial_{op.name}_{k}": compiled(partial, fast) for k, partial in enumerate(op.partials)}
+    exec(compile(source, __file__, "exec"), known)
+    if name == "rows":
+        known["forward"], known["backward"] = jit(known["forward"]), jit(known["backward"])
+    function = known[name]
+    # Kept under the digest of everything that is compiled into it: numba itself looks at this file alone.
+    key = hashlib.sha256(f"{digest()} {source} {fast}".encode()).hexdigest()[:16]
+    function.__qualname__ = f"{name}_{key}"
+    return jit(function, keep=True)
+
+
+def is_kept(function: Any) -> bool:
+    """Whether an earlier process has left the compiled code."""
+    folder = function.stats.cache_path
+    return folder is not None and any(Path(folder).glob(f"*.{function.py_func.__qualname__}-*.nbi"))

@@ -1,0 +1,242 @@
+"""The compiled engine: the bits of the reference, one row or many."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+from math import inf, nan
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, SAMPLES, random_value
+
+pytest.importorskip("numba", reason="numba is not installed (the extra mgraph-replay[fast])")
+import numpy as np
+
+import mgraph
+from mgraph import Graph, ReplayError, Run, Value, load
+from mgraph.compiled import Batch
+from mgraph.ops import OPS
+
+HOSTILE = [0.0, -0.0, 1.0, -1.0, 5e-324, -5e-324, 2.0**-1022, 1e308, -1e308, 1e-200, inf, -inf, nan, 0.5, 2.0, 3.0]
+
+
+def bits(x: float) -> bytes:
+    return b"nan" if x != x else struct.pack("<d", x)
+
+
+def differing(a: Run, b: Run) -> list[str]:
+    assert list(a.data) == list(b.data) and list(a.grad) == list(b.grad)
+    found = [f"data {name}" for name in a.data if bits(a.data[name]) != bits(b.data[name])]
+    return found + [f"grad {name}" for name in a.grad if bits(a.grad[name]) != bits(b.grad[name])]
+
+
+def random_document(seed: int, size: int = 40) -> dict[str, Any]:
+    """Any op on any operands, hostile numbers among them, some constants and literals, some seeds."""
+    rng = random.Random(seed)
+
+    def number() -> float:
+        return rng.choice(HOSTILE) if rng.random() < 0.3 * (seed % 3) else rng.uniform(-3, 3)
+
+    def written(x: float) -> float | str:
+        return "NaN" if x != x else x if math.isfinite(x) else "Infinity" if x > 0 else "-Infinity"
+
+    nodes: list[dict[str, Any]] = [
+        {"id": f"x{k}", "op": rng.choice(["input", "input", "parameter", "constant"]), "data": written(number())}
+        for k in range(6)
+    ]
+    while len(nodes) < size:
+        op = OPS[rng.choice(list(OPS))]
+        args = []
+        for _ in range(op.arity):
+            literal = rng.random() < 0.1
+            args.append(rng.choice([2.0, 0.5, -1.0, 0.0, 3.0]) if literal else rng.choice(nodes[-12:])["id"])
+        nodes.append({"id": f"n{len(nodes)}", "op": op.name, "args": args})
+    outputs = [node["id"] for node in rng.sample(nodes[6:], 2)]
+    seeds = {name: written(number()) for name in outputs}
+    return {"mgraph": 1, "nodes": nodes, "outputs": outputs, "seeds": seeds}
+
+
+def test_the_bits_of_the_reference_on_random_graphs_of_every_op() -> None:
+    nonfinite = 0
+    for seed in range(3000):
+        graph = Graph(random_document(seed))
+        a, b = graph.replay(engine="reference"), graph.replay(engine="compiled")
+        assert differing(a, b) == [], seed
+        nonfinite += any(not math.isfinite(x) for x in a.grad.values())
+    assert nonfinite > 500  # so that the careful backward pass has been through it too
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.stem)
+def test_the_bits_of_the_reference_on_the_samples(path: Path) -> None:
+    graph = load(path)
+    a, b = graph.replay(engine="reference"), graph.replay(engine="compiled")
+    assert (a.engine, b.engine) == ("reference", "compiled")
+    assert differing(a, b) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_overrides_slices_and_seeds(seed: int) -> None:
+    root, _ = random_value(seed, 300)
+    graph = mgraph.record(root)
+    inner = graph.nodes[len(graph) // 2]["id"]
+    for options in (
+        {"inputs": {"x0": 0.25}},
+        {"inputs": {inner: 0.25, "x1": -1.0}},
+        {"outputs": [inner]},
+        {"seeds": {inner: 2.0, "x2": -0.0}},
+        {"backward": False},
+    ):
+        a, b = graph.replay(**options, engine="reference"), graph.replay(**options, engine="compiled")
+        assert differing(a, b) == []
+        assert (a.seeds, a.overrides) == (b.seeds, b.overrides)
+
+
+def test_a_replayer_is_set_and_run_again() -> None:
+    graph = load(ROOT / "samples/tanh.json")
+    replayer = graph.compile()
+    for a in (0.7, -0.3, 0.5001):
+        replayer.set("a", a)
+        replayer.forward()
+        replayer.backward()
+        run = graph.replay({"a": a}, engine="reference")
+        assert {name: replayer.data[k] for name, k in replayer.index.items()} == dict(run.data)
+        assert {name: replayer.grad[k] for name, k in replayer.index.items()} == dict(run.grad)
+        assert replayer.outputs == run.outputs
+    with pytest.raises(ValueError, match="read-only"):
+        replayer.data[0] = 1.0
+
+
+def test_only_what_the_gradients_need_is_computed() -> None:
+    graph = load(ROOT / "samples/neuron.json")
+    whole, part = graph.compile(), graph.compile(gradients=["w1"])
+    for replayer in (whole, part):
+        replayer.forward()
+        replayer.backward()
+    assert part.grad[part.index["w1"]] == whole.grad[whole.index["w1"]] != 0.0
+    assert part.grad[part.index["x2"]] == 0.0 != whole.grad[whole.index["x2"]]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_row_of_a_batch_is_a_replay(seed: int) -> None:
+    graph = Graph(random_document(3 * seed + 1))
+    leaves = [*graph.inputs, *graph.parameters]
+    rng = random.Random(seed)
+    rows = {name: [rng.choice((rng.uniform(-2, 2), rng.choice(HOSTILE))) for _ in range(70)] for name in leaves}
+    found = graph.compile().batch(rows, gradients=True)
+    for row in range(70):
+        run = graph.replay({name: column[row] for name, column in rows.items()}, engine="reference")
+        for name in graph.outputs:
+            assert bits(found.outputs[name][row]) == bits(run.data[name])
+        for name in leaves:
+            assert bits(found.gradients[name][row]) == bits(run.grad[name])
+
+
+def test_a_batch_of_an_array_and_of_every_length() -> None:
+    graph = load(ROOT / "samples/tanh.json")
+    replayer = graph.compile()
+    for rows in (0, 1, 15, 16, 17, 33, 1000):
+        table = np.random.default_rng(rows).uniform(-1, 1, (rows, 2))
+        for threads in (1, 3):
+            found = replayer.batch(table, gradients=["b"], threads=threads)
+            assert isinstance(found, Batch)
+            assert found.outputs["d"].shape == found.gradients["b"].shape == (rows,)
+        for row in range(0, rows, 7):
+            run = graph.replay(dict(zip("ab", table[row].tolist(), strict=True)))
+            assert (found.outputs["d"][row], found.gradients["b"][row]) == (run.data["d"], run.grad["b"])
+
+
+def test_fast_arithmetic_says_so_and_is_close() -> None:
+    graph = load(ROOT / "samples/operations.json")
+    fast, exact = graph.compile(arithmetic="fast"), graph.compile()
+    rows = {"a": np.linspace(0.5, 2.0, 100)}
+    one, other = fast.batch(rows, gradients=True), exact.batch(rows, gradients=True)
+    assert (one.arithmetic, other.arithmetic) == ("fast", "exact")
+    assert one.outputs["total"] == pytest.approx(other.outputs["total"], rel=1e-13)
+    assert one.gradients["a"] == pytest.approx(other.gradients["a"], rel=1e-12)
+
+
+def refusals() -> list[tuple[str, Any, str]]:
+    tanh, neuron = load(ROOT / "samples/tanh.json"), load(ROOT / "samples/neuron.json")
+    x = Value(1.0, name="x")
+    fixed = mgraph.record(x * mgraph.constant(2.0, "two"))
+    unset = Graph({"mgraph": 1, "nodes": [{"id": "x", "op": "input"}, {"id": "y", "op": "tanh", "args": ["x"]}]})
+    return [
+        ("an unknown name", lambda: tanh.compile().set("q", 1.0), "no node has the id or label 'q'. The inputs are 'a', 'b'"),
+        ("a constant", lambda: fixed.compile().set("two", 1.0), "'two' is a constant, which cannot be set; an input or a parameter can"),
+        ("an operation", lambda: tanh.compile().set("c", 1.0), "'c' is computed, so it cannot be set here; replay(inputs=…) makes it act as a leaf"),
+        ("not a number", lambda: tanh.compile().set("a", "1"), "the number for 'a' is not a real number but '1'"),
+        ("no number yet", lambda: unset.compile().forward(), "there is no number for 'x'; it must be given one"),
+        ("no number yet, in a batch", lambda: unset.compile().batch({}), "there is no number for 'x'; it must be given one"),
+        ("a gradient of a constant", lambda: fixed.compile(gradients=["two"]), "'two' is a constant, which gets no gradient"),
+        ("another gradient", lambda: neuron.compile(gradients=["w1"]).batch({"x1": [1.0]}, gradients=["x1"]), "this replayer was compiled for the gradients of other leaves"),
+        ("a wrong shape", lambda: tanh.compile().batch(np.zeros((5, 3))), "the inputs are an array of float64 of shape 5 × 3; it should be real numbers, rows × 2 ('a', 'b')"),
+        ("no numbers", lambda: tanh.compile().batch({"a": ["x"]}), "the column 'a' is not a sequence of real numbers"),
+        ("lengths", lambda: tanh.compile().batch({"a": [1.0], "b": [1.0, 2.0]}), "the columns are not of one length: 'a' has 1, 'b' has 2"),
+        ("an unknown arithmetic", lambda: tanh.compile(arithmetic="loose"), "the arithmetic is 'exact' or 'fast', not 'loose'"),
+        ("an unknown engine", lambda: tanh.replay(engine="gpu"), "there is no engine 'gpu'; there are auto, reference, compiled"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "call", "message"), refusals(), ids=[each[0] for each in refusals()])
+def test_refusals(what: str, call: Any, message: str) -> None:
+    with pytest.raises(ReplayError) as caught:
+        call()
+    assert str(caught.value) == message
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_without_the_extra_everything_works() -> None:
+    code = f"""
+import sys
+sys.modules["numba"] = None
+from mgraph import load, ReplayError
+graph = load({str(ROOT / "samples/tanh.json")!r})
+print(graph.replay().engine)
+try:
+    graph.compile()
+except ReplayError as error:
+    print(error)
+"""
+    out = python(code).stdout
+    assert out.startswith("reference\nthe compiled engine needs NumPy and numba: pip install 'mgraph-replay[fast]'")
+
+
+def test_a_place_that_cannot_be_written_loses_the_cache_only(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "mgraph", tmp_path / "mgraph", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "mgraph/__pycache__").write_text("a file, where a folder would have to be")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from mgraph import load, machine, schedule
+assert machine.__file__.startswith({str(tmp_path)!r})
+print(schedule.lay_out(load({str(ROOT / "samples/tanh.json")!r})._plan, [5]).codes.tolist())
+"""
+    done = python(code, HOME="/dev/null", XDG_CACHE_HOME="/dev/null", PYTHONDONTWRITEBYTECODE="1", NUMBA_CACHE_DIR="")
+    assert done.stdout == "[3, 1, 1, 11]\n"
+
+
+def test_auto_is_compiled_once_that_repays_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mgraph import compiled, engines
+
+    graph = load(ROOT / "samples/moons.json.gz")
+    assert compiled.kept()
+    assert graph.replay().engine == "compiled"  # loaded already, and large
+    assert load(ROOT / "samples/tanh.json").replay().engine == "reference"  # too small to gain
+    monkeypatch.setattr(compiled, "kept", lambda: False)
+    monkeypatch.setattr(engines, "WORTH_COMPILING", 3 * 64_000)
+    graph = load(ROOT / "samples/moons.json.gz")
+    assert [graph.replay().engine for _ in range(4)] == ["reference", "reference", "compiled", "compiled"]

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mgraph import nn as nn
+    from mgraph.api import Fit as Fit
     from mgraph.api import Graph as Graph
+    from mgraph.api import fit as fit
     from mgraph.api import load as load
     from mgraph.api import loads as loads
     from mgraph.api import picture as picture
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "api": ("Graph", "load", "loads", "picture", "record", "save", "trace"),
+    "api": ("Fit", "Graph", "fit", "load", "loads", "picture", "record", "save", "trace"),
     "document": ("schema",),
     "errors": (
         "CycleError",

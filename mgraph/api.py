@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 from mgraph import document as _document
 from mgraph import files
@@ -20,12 +20,14 @@ from mgraph.plan import Plan, compile_plan
 from mgraph.replay import Run
 from mgraph.replay import recorded as _recorded
 from mgraph.replay import replay as _replay
+from mgraph.replay import with_leaves as _with_leaves
 from mgraph.value import Value
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
     from mgraph.compiled import Replayer
+    from mgraph.rowwise import Done
     from mgraph.verify import Report
 
 
@@ -79,6 +81,30 @@ class Graph(Wiring):
         name, execute = self._engines.choose(engine, len(self._plan.targets))
         return _replay(self._plan, inputs, outputs, seeds, backward, execute, name)
 
+    def replay_rows(
+        self,
+        inputs: str | os.PathLike[str],
+        output: str | os.PathLike[str],
+        *,
+        fixed: Mapping[str, float] | None = None,
+        backward: bool = True,
+        engine: str = "auto",
+        arithmetic: str = "exact",
+        progress: Callable[[int], None] | None = None,
+    ) -> Done:
+        """Replay every row of the table ``inputs`` and write the table ``output``: .csv, .jsonl or .parquet.
+
+        The columns of ``inputs`` are leaves, by id or unique label; ``fixed`` gives others a number for all rows. The
+        output has a column for each output and, with ``backward``, one ``grad NAME`` for each of the leaves.
+        ``progress`` is told how many bytes were read. Memory does not grow with the rows. Raises FileError, with
+        line and column, and ReplayError; then no output is left behind.
+        """
+        from mgraph.rowwise import replay_table
+
+        given = {self.resolve(name): x for name, x in (fixed or {}).items()}
+        where = os.fspath(inputs), os.fspath(output)
+        return replay_table(self._plan, *where, given, backward, engine, arithmetic, progress)
+
     def compile(
         self,
         seeds: Mapping[str, float] | None = None,
@@ -104,6 +130,14 @@ class Graph(Wiring):
             if mine is None or (mine["op"], mine.get("args")) != (node["op"], node.get("args")):
                 raise ReplayError("this run is of another graph")
         return Graph(_recorded(run))
+
+    def with_leaves(self, numbers: Mapping[str, float]) -> Graph:
+        """A new graph whose leaves record these numbers, by id or unique label, and whose operations record what
+        follows, as far as every input has a number. Raises ReplayError."""
+        given = {self.resolve(name): x for name, x in numbers.items()}
+        if all(self.nodes[slot]["id"] in given for slot in self._plan.unset):
+            return self.with_run(self.replay(given, backward=bool(self.grad)))
+        return Graph(_with_leaves(self.document, given))
 
     def verify(self, ulps: int | None = None, strict: bool = False, finite_differences: bool = True) -> Report:
         """Compare the recorded numbers with what they should be; see :class:`mgraph.verify.Report`.
@@ -232,6 +266,42 @@ def record(
     if run and any(ulps(run.grad[name], grad) for name, grad in graph.grad.items()):
         return Graph(without_gradients(graph.document))
     return graph
+
+
+class Fit(NamedTuple):
+    """What :func:`fit` gives."""
+
+    graph: Graph
+    """A new graph, which records the parameters found, and what they make of the recorded inputs."""
+    losses: list[float]
+    """The loss before each step, and last the loss that is left."""
+    engine: str
+    """Which engine replayed."""
+
+
+def fit(
+    graph: Graph,
+    steps: int = 100,
+    rate: float | Callable[[int], float] = 0.05,
+    *,
+    data: Mapping[str, Sequence[float]] | None = None,
+    loss: str | None = None,
+    method: str = "sgd",
+    engine: str = "auto",
+    report: Callable[[int, float], None] | None = None,
+) -> Fit:
+    """Move the parameters against the gradient of the loss, w ← w - η·∂L/∂w, without building the graph again.
+
+    ``rate`` is η, or a function of the step (0, 1, …). ``loss`` names the node to make small, by default the graph's
+    only output. With ``data``, columns of numbers by input, the mean over the rows is taken, summed from the first
+    row to the last. ``method`` is ``sgd``, ``momentum`` or ``adam``; ``report`` is told each step and its loss. Raises
+    ReplayError, also when a loss or a gradient stops being finite.
+    """
+    from mgraph import fitting
+
+    task = fitting.problem(graph._plan, loss, data)
+    found = fitting.fit(task, steps, rate, method, engine, report)
+    return Fit(graph.with_leaves(found.parameters), found.losses, found.engine)
 
 
 def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:

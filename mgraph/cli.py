@@ -10,13 +10,17 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
 from mgraph import __version__
 from mgraph.errors import MgraphError
+
+if TYPE_CHECKING:
+    from mgraph.api import Graph
 
 PICTURE = "PICTURE ends in .svg, .png, .pdf or .dot."
 
@@ -105,6 +109,12 @@ _set = click.option(
     shell_complete=_complete_names,
     help="Replay with another number for NAME, an id or a unique label.",
 )
+_engine = click.option(
+    "--engine",
+    type=click.Choice(["auto", "reference", "compiled"]),
+    default="auto",
+    help="Plain Python, or machine code (with the extra fast): the same bits.  [default: auto]",
+)
 _out = click.option(
     "--out",
     "outputs",
@@ -126,6 +136,17 @@ _out = click.option(
 @_ulps
 @click.option("--full", is_flag=True, help="All digits, names and operands, however wide.")
 @click.option("--all", "everything", is_flag=True, help="All rows of a long graph.")
+@_engine
+@click.option("--inputs", metavar="TABLE", type=click.Path(allow_dash=True), help="Replay each row of TABLE.")
+@click.option(
+    "--output", metavar="TABLE", type=click.Path(allow_dash=True), help="Where the rows' results go.  [default: -]"
+)
+@click.option(
+    "--arithmetic",
+    type=click.Choice(["exact", "fast"]),
+    default="exact",
+    help="fast: the platform's functions, for --inputs; other last bits.",
+)
 def run(
     file: str,
     settings: tuple[str, ...],
@@ -137,19 +158,35 @@ def run(
     ulps: int | None,
     full: bool,
     everything: bool,
+    engine: str,
+    inputs: str | None,
+    output: str | None,
+    arithmetic: str,
 ) -> None:
     """Recompute FILE and compare it with what it records.
 
     Prints every value with its gradient, and a verdict: exact, within N ulp, or differs at NODE. With --set, --out
     or --no-backward the numbers are this run's own, and the verdict is on the document as it was recorded.
+
+    With --inputs, each row of a table (.csv with a header, .jsonl or .parquet; columns are leaves) is replayed and
+    its outputs and gradients are written to --output.
     """
     from mgraph import console, files
     from mgraph.api import load, picture_bytes
 
+    if inputs is not None:
+        if save is not None or draw or as_json or ulps is not None or full or everything:
+            raise click.UsageError("--inputs goes with --output, --set, --out, --no-backward, --engine, --arithmetic")
+        if inputs == file == files.STANDARD:
+            raise click.UsageError("FILE and --inputs would both read standard input")
+        _run_rows(load(file), settings, outputs, not no_backward, engine, inputs, output or files.STANDARD, arithmetic)
+        return
+    if output is not None or arithmetic != "exact":
+        raise click.UsageError("--output and --arithmetic are for --inputs")
     if save == files.STANDARD and as_json:
         raise click.UsageError("--save - and --json would both write to standard output")
     graph = load(file)
-    result = graph.replay(_assignments(settings), outputs or None, backward=not no_backward)
+    result = graph.replay(_assignments(settings), outputs or None, backward=not no_backward, engine=engine)
     report = graph.verify(ulps, finite_differences=False)
     if draw and save is not None and os.path.realpath(draw) == os.path.realpath(save):
         raise click.UsageError("--save and --draw name the same file")
@@ -168,6 +205,36 @@ def run(
     if save not in (None, "-"):
         click.echo(f"saved: {save}", err=True)
     sys.exit(0 if report.ok else 1)
+
+
+def _run_rows(
+    graph: Graph,
+    settings: tuple[str, ...],
+    outputs: tuple[str, ...],
+    backward: bool,
+    engine: str,
+    inputs: str,
+    output: str,
+    arithmetic: str,
+) -> None:
+    """Replay a table, with a progress bar on a terminal, and say on standard error what was done."""
+    from contextlib import nullcontext
+
+    graph = graph.slice(outputs) if outputs else graph
+    length = Path(inputs).stat().st_size if Path(inputs).is_file() else 0
+    shown = sys.stderr.isatty() and output != "-" and length > 0
+    with click.progressbar(length=length, label=inputs, file=sys.stderr) if shown else nullcontext() as bar:
+        done = graph.replay_rows(
+            inputs,
+            output,
+            fixed=_assignments(settings),
+            backward=backward,
+            engine=engine,
+            arithmetic=arithmetic,
+            progress=bar.update if bar is not None else None,
+        )
+    place = "standard output" if output == "-" else output
+    click.echo(f"rows: {done.rows:,} written to {place}; engine: {done.engine}, {done.arithmetic} arithmetic", err=True)
 
 
 def _assignments(settings: tuple[str, ...]) -> dict[str, float]:

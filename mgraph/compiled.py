@@ -201,13 +201,17 @@ class Replayer:
             raise ReplayError(f"there is no number for {some}; it must be given one")
 
     def batch(
-        self, inputs: Array | Mapping[str, Any], gradients: Iterable[str] | bool = False, threads: int = THREADS
+        self,
+        inputs: Array | Mapping[str, Any],
+        gradients: Iterable[str] | bool = False,
+        outputs: Iterable[str] | None = None,
+        threads: int = THREADS,
     ) -> Batch:
         """Replay many rows, each with the bits of a replay of its own.
 
         ``inputs`` is an array (rows, k), its columns the graph's ``inputs`` in order, or a column of numbers for each
         of some leaves, by id or unique label; other leaves keep what they have. ``gradients`` names the leaves whose
-        gradients to give, or is True for those of the columns. Memory beyond the arrays given and returned does not
+        gradients to give, or is True for those of the columns; ``outputs`` names other nodes than the graph's. Memory beyond the arrays given and returned does not
         grow with the rows. Raises ReplayError for a wrong shape, a wrong name, and what is not a number.
         """
         names, slots, table = self._table(inputs)
@@ -217,7 +221,8 @@ class Replayer:
         wrt = [self._slot(name, "gradient") for name in wanted]
         if self._wanted is not None and not self._wanted.issuperset(wrt):
             raise ReplayError("this replayer was compiled for the gradients of other leaves")
-        outs = [wiring.index[name] for name in wiring.outputs]
+        wanted_outputs = wiring.outputs if outputs is None else [wiring.resolve(name) for name in outputs]
+        outs = [wiring.index[name] for name in wanted_outputs]
         results, slopes = np.empty((len(table), len(outs))), np.empty((len(table), len(wrt)))
         places = [s.position[np.array(each, np.int64)] for each in (slots, outs, wrt)]
         columns = (table, *places, results, slopes)
@@ -243,7 +248,7 @@ class Replayer:
             for done in [pool.submit(work, *part) for part in parts]:
                 done.result()
         return Batch(
-            {name: results[:, k] for k, name in enumerate(wiring.outputs)},
+            {name: results[:, k] for k, name in enumerate(wanted_outputs)},
             {wiring.resolve(name): slopes[:, k] for k, name in enumerate(wanted)},
             "fast" if fast else "exact",
         )

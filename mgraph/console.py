@@ -31,7 +31,7 @@ def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, ev
         origin = f", of {' and '.join(causes)}" if causes else ""
         lines.append(click.style(f"first not finite: {printable(bad.node)} = {number(bad.data)}{origin}", fg="yellow"))
     own = bool(run.overrides) or run.wiring is not graph
-    return [*lines, verdict_line(report, "verdict on the record" if own else "verdict")]
+    return [*lines, f"engine: {run.engine}", verdict_line(report, "verdict on the record" if own else "verdict")]
 
 
 def verdict_line(report: Report, start: str = "verdict") -> str:

@@ -6,9 +6,10 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from mgraph.errors import FileError, shown
 
@@ -70,6 +71,44 @@ def write_all(contents: Mapping[str, bytes]) -> None:
         for temporary, _ in staged:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
+
+
+@contextmanager
+def streamed(name: str) -> Iterator[IO[bytes]]:
+    """A file to write to piece by piece, which takes its name at the end, or is gone if anything fails. ``-`` is
+    standard output. Raises FileError."""
+    from tempfile import NamedTemporaryFile
+
+    try:
+        if name == STANDARD:
+            yield sys.stdout.buffer
+            sys.stdout.flush()
+            return
+        target = os.path.realpath(name)
+        mode = _mode(target)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a directory")
+        if not stat.S_ISREG(mode):
+            with open(target, "wb") as device:
+                yield device
+            return
+        folder = os.path.dirname(target)
+        with NamedTemporaryFile(dir=folder, prefix=".mgraph-", suffix=".tmp", delete=False) as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(file.name, stat.S_IMODE(mode))
+                file.close()
+                os.replace(file.name, target)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = "standard output" if name == STANDARD else display(name)
+        raise FileError(f"{where}: cannot be written: {_reason(error)}") from None
 
 
 def _gzipped(data: bytes) -> bytes:

@@ -228,6 +228,20 @@ def recorded(run: Run) -> Document:
     return document
 
 
+def with_leaves(document: Document, numbers: Mapping[str, float]) -> Document:
+    """The document with other numbers on its leaves, by id, and none on its operations."""
+    nodes = []
+    for node in document["nodes"]:
+        new: Node = {**node}
+        if node["op"] not in LEAVES:
+            new.pop("data", None)
+        new.pop("grad", None)
+        if node["id"] in numbers:
+            new["data"] = number(numbers[node["id"]])
+        nodes.append(new)
+    return {**document, "nodes": nodes}
+
+
 def seeds_of(wiring: Wiring, seeds: Mapping[str, float] | None) -> dict[str, float]:
     """The adjoints to start from, by id: those given, by id or unique label, or the document's. Raises ReplayError."""
     if seeds is None:

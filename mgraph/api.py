@@ -131,6 +131,44 @@ class Graph(Wiring):
                 raise ReplayError("this run is of another graph")
         return Graph(_recorded(run))
 
+    def gradient(self, of: str | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
+        """The graph that computes the gradient: an output ``d(of)/d(leaf)`` for each of ``wrt``.
+
+        ``of`` is a node, by default the sum of the outputs times the document's seeds; ``wrt`` names nodes, by default
+        every input and parameter. Its numbers are those of a backward pass, to the bit; it can be saved, drawn,
+        replayed with other inputs, and differentiated again. Raises ReplayError.
+        """
+        from mgraph import derivatives
+
+        return self._derived(derivatives.gradient(self, of, wrt))
+
+    def jacobian(self, of: Iterable[str] | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
+        """The graph of all derivatives of ``of`` (by default the outputs), row by row. Raises ReplayError."""
+        from mgraph import derivatives
+
+        return self._derived(derivatives.jacobian(self, of, wrt))
+
+    def hessian(self, of: str | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
+        """The graph of the second derivatives, the upper triangle row by row: ``d2L/da da``, ``d2L/da db``, …
+
+        Raises ReplayError.
+        """
+        from mgraph import derivatives
+
+        return self._derived(derivatives.hessian(self, of, wrt))
+
+    def jvp(self, tangents: Mapping[str, float]) -> Graph:
+        """The graph of the outputs' derivatives along a direction, by forward mode: an output ``dy`` for each y.
+
+        ``tangents`` are the components of the direction, by id or unique label; others are 0. Raises ReplayError.
+        """
+        from mgraph import derivatives
+
+        return self._derived(derivatives.jvp(self, tangents))
+
+    def _derived(self, document: Document) -> Graph:
+        return Graph(document).with_leaves({})
+
     def with_leaves(self, numbers: Mapping[str, float]) -> Graph:
         """A new graph whose leaves record these numbers, by id or unique label, and whose operations record what
         follows, as far as every input has a number. Raises ReplayError."""

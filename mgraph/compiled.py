@@ -211,7 +211,8 @@ class Replayer:
 
         ``inputs`` is an array (rows, k), its columns the graph's ``inputs`` in order, or a column of numbers for each
         of some leaves, by id or unique label; other leaves keep what they have. ``gradients`` names the leaves whose
-        gradients to give, or is True for those of the columns; ``outputs`` names other nodes than the graph's. Memory beyond the arrays given and returned does not
+        gradients to give, or is True for those of the columns; ``outputs`` names other nodes than the graph's.
+        ``threads`` share the rows. Memory beyond the arrays given and returned does not
         grow with the rows. Raises ReplayError for a wrong shape, a wrong name, and what is not a number.
         """
         names, slots, table = self._table(inputs)

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "schedule": {"kernels", "machine", "ops", "plan"},
     "compiled": {"errors", "kernels", "ops", "plan", "replay", "schedule"},
     "rows": {"errors", "files"},
+    "derivatives": {"document", "errors", "graph", "ops", "replay", "value"},
     "fitting": {"engines", "errors", "plan", "replay"},
     "rowwise": {"engines", "errors", "files", "ops", "plan", "replay", "rows"},
     "engines": {"compiled", "errors", "replay"},
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "table": {"document", "graph", "ops"},
     "api": {
         "compiled",
+        "derivatives",
         "document",
         "dot",
         "engines",

@@ -1,0 +1,296 @@
+"""Derivatives as graphs: the chain rule, applied to the op table's partials read on ``Value``s, gives a new document.
+
+It computes derivatives of the old one's nodes, can be saved, drawn and replayed with other numbers, and differentiated
+again. Reverse mode adds up what consumers contribute in the order that the format defines, so that a gradient's graph
+replays to the bits of a backward pass; forward mode adds up what operands contribute (Griewank and Walther, Evaluating
+Derivatives, 2nd ed., sections 3.1 and 3.2). Equal subexpressions are shared and constants folded, where that cannot
+change a bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
+from math import nan
+
+from mgraph.document import Document, Node, number
+from mgraph.errors import ReplayError, shown
+from mgraph.graph import Wiring
+from mgraph.ops import CONSTANT, LEAVES, OPS, read_with
+from mgraph.replay import real
+from mgraph.value import FIXED, LITERAL, Value, apply, history
+
+SCOPE = "derivative"
+"""Where the nodes that are not the old document's are."""
+Term = Value | float
+Ref = str | float
+"""An operand of a document: a node's id, or a literal."""
+
+_MEANINGS = {name: partial(apply, name) for name in OPS} | {"pow_": partial(apply, "pow"), "__builtins__": {}}
+
+
+@cache
+def _partials(op: str) -> tuple[Callable[..., Term], ...]:
+    """The partial derivatives of an op, to be called with values."""
+    return tuple(read_with(each, _MEANINGS) for each in OPS[op].partials)
+
+
+class Lifted:
+    """A document's nodes as values, from which derivatives are built."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.wiring = wiring
+        self.values: dict[str, Value] = {}
+        for node in wiring.nodes:
+            if node["op"] in LEAVES:
+                value = Value(float(node.get("data", nan)), op=node["op"])
+            else:
+                value = apply(node["op"], *(self._operand(each) for each in node["args"]))
+            self.values[node["id"]] = value
+        self.names = {value: name for name, value in self.values.items()}
+
+    def _operand(self, given: str | float) -> Value:
+        return self.values[given] if isinstance(given, str) else literal(given)
+
+    def reverse(self, seeds: Mapping[Value, Term], wrt: Sequence[Value]) -> list[Term]:
+        """The adjoints of ``wrt``, from the seeds."""
+        order = history(tuple(seeds))
+        aim = set(wrt)
+        for value in order:
+            if any(operand in aim for operand in value.operands):
+                aim.add(value)
+        adjoints: dict[Value, Term] = dict(seeds)
+        sure = set(seeds)  # reached whatever branches are taken
+        for value in reversed(order):
+            adjoint = adjoints.get(value)
+            if adjoint is None or value.op not in OPS:
+                continue
+            selects = OPS[value.op].selects
+            for operand, slope in zip(value.operands, _partials(value.op), strict=True):
+                if operand.op in FIXED or operand not in aim:
+                    continue
+                found = _contribution(slope(*value.operands, value), adjoint, selects, value in sure)
+                if found is not None:
+                    adjoints[operand] = _sum(adjoints.get(operand), found)
+                    if value in sure and not selects:
+                        sure.add(operand)
+        return [adjoints.get(value, 0.0) for value in wrt]
+
+    def forward(self, tangents: Mapping[Value, Term], of: Sequence[Value]) -> list[Term]:
+        """The tangents of ``of``, from those of leaves."""
+        found: dict[Value, Term] = dict(tangents)
+        for value in history(tuple(of)):
+            if value.op not in OPS or value in tangents:
+                continue
+            total: Term | None = None
+            for operand, slope in zip(value.operands, _partials(value.op), strict=True):
+                if operand in found:
+                    selects = OPS[value.op].selects
+                    part = _contribution(slope(*value.operands, value), found[operand], selects, True)
+                    total = total if part is None else _sum(total, part)
+            if total is not None:
+                found[value] = total
+        return [found.get(value, 0.0) for value in of]
+
+
+def literal(x: float) -> Value:
+    """A number as a value that costs the document no node."""
+    value = Value(x)
+    value.op = LITERAL
+    return value
+
+
+def _contribution(slope: Term, adjoint: Term, selects: bool, sure: bool) -> Term | None:
+    """slope·adjoint; a branch that is not taken, or not reached, contributes 0 whatever it is multiplied by."""
+    if selects:
+        return None if slope.__class__ is float and slope == 0.0 else apply("gate", slope, adjoint)
+    return slope * adjoint if sure else apply("gate", adjoint, slope)
+
+
+def _sum(total: Term | None, part: Term) -> Term:
+    return part if total is None else total + part
+
+
+class _Writer:
+    """Values to the nodes of a document: equal ones once, with constants folded."""
+
+    def __init__(self, lifted: Lifted) -> None:
+        self._names = lifted.names
+        self._old = {node["id"]: node for node in lifted.wiring.nodes}
+        self._refs: dict[Value, Ref] = {}
+        self._known: dict[tuple[str, tuple[Ref, ...]], str] = {}
+        self._count = 0
+        self.nodes: dict[str, Node] = {}
+
+    def write(self, value: Value) -> None:
+        """Write one value; its operands are written already."""
+        name = self._names.get(value)
+        if name is not None:
+            self._refs[value] = name
+            node: Node = {**self._old[name]}
+            node.pop("grad", None)
+            self.nodes[name] = node
+            if "args" in node:
+                self._known.setdefault(_key(value.op, tuple(self._ref(each) for each in value.operands)), name)
+        elif value.op == LITERAL:
+            self._refs[value] = value.data
+        else:
+            self._refs[value] = self._made(value.op, tuple(self._folded(each) for each in value.operands))
+
+    def _ref(self, value: Value) -> Ref:
+        return self._refs[value]
+
+    def _folded(self, value: Value) -> Ref:
+        """An operand of a new node: a constant counts as its number."""
+        constant = value.op == CONSTANT and value.data - value.data == 0.0
+        return value.data if constant else self._refs[value]
+
+    def _made(self, op: str, refs: tuple[Ref, ...]) -> Ref:
+        if all(isinstance(each, float) for each in refs):
+            return float(OPS[op].forward(*refs))
+        simple = _simplified(op, refs)
+        if not isinstance(simple, tuple):
+            return simple
+        op, refs = simple
+        key = _key(op, refs)
+        if key not in self._known:
+            self._known[key] = self._add(op, refs, None)
+        return self._known[key]
+
+    def _add(self, op: str, refs: tuple[Ref, ...], name: str | None) -> str:
+        while name is None or name in self.nodes or name in self._old:
+            name = f"g{self._count}" if name is None or name[:1] == "g" else name + "_"
+            self._count += 1
+        args = [self._constant(each) if isinstance(each, float) and each - each != 0.0 else each for each in refs]
+        self.nodes[name] = {"id": name, "op": op, "args": args, "scope": SCOPE}
+        return name
+
+    def _constant(self, x: float) -> str:
+        """A node for a number that cannot be a literal."""
+        key = (CONSTANT, (repr(x),))
+        if key not in self._known:
+            name = f"c{len(self._known)}"
+            while name in self.nodes or name in self._old:
+                name += "_"
+            self.nodes[name] = {"id": name, "op": CONSTANT, "data": number(x), "scope": SCOPE}
+            self._known[key] = name
+        return self._known[key]
+
+    def output(self, term: Term, name: str) -> str:
+        """A node of its own for a result: 0 + x, as an adjoint starts from 0; or a constant."""
+        ref = self._folded(term) if isinstance(term, Value) else term
+        if isinstance(ref, str):
+            return self._add("add", (0.0, ref), name)
+        while name in self.nodes or name in self._old:
+            name += "_"
+        self.nodes[name] = {"id": name, "op": CONSTANT, "data": number(0.0 + ref), "scope": SCOPE}
+        return name
+
+
+def _key(op: str, refs: tuple[Ref, ...]) -> tuple[str, tuple[Ref, ...]]:
+    """What makes two nodes equal: the op and its operands, in any order where that gives the same bits."""
+    spelled: tuple[Ref, ...] = tuple(repr(each) if isinstance(each, float) else f"'{each}" for each in refs)
+    return op, tuple(sorted(spelled, key=str)) if op in ("add", "mul") else spelled
+
+
+def _simplified(op: str, refs: tuple[Ref, ...]) -> Ref | tuple[str, tuple[Ref, ...]]:
+    """The same number by less work, or the op as it is."""
+    if op == "mul" and isinstance(refs[1], float):
+        refs = refs[::-1]
+    first, last = refs[0], refs[-1]
+    if op == "gate" and isinstance(first, float):
+        if first == 0.0:
+            return 0.0
+        op = "mul"
+    if (op == "mul" and first == 1.0) or (op in ("div", "pow") and last == 1.0):
+        return last if op == "mul" else first
+    if op == "mul" and first == -1.0:
+        return "neg", (last,)
+    return op, refs
+
+
+def _written(lifted: Lifted, terms: Sequence[Term], names: Sequence[str], title: str) -> Document:
+    writer = _Writer(lifted)
+    for value in history(tuple(term for term in terms if isinstance(term, Value))):
+        writer.write(value)
+    outputs = [writer.output(term, name) for term, name in zip(terms, names, strict=True)]
+    return {"mgraph": 1, "title": title, "nodes": list(writer.nodes.values()), "outputs": outputs}
+
+
+def _nodes(wiring: Wiring, names: str | Iterable[str] | None, default: Sequence[str], purpose: str) -> list[str]:
+    """The ids meant, of which there must be one."""
+    given = default if names is None else [names] if isinstance(names, str) else list(names)
+    found = list(dict.fromkeys(wiring.resolve(name) for name in given))
+    if not found:
+        raise ReplayError(f"there is nothing to differentiate{purpose}")
+    return found
+
+
+def _leaves(wiring: Wiring, names: str | Iterable[str] | None, purpose: str = " with respect to") -> list[str]:
+    """What to differentiate with respect to: by default every input and parameter; not a constant."""
+    found = _nodes(wiring, names, [*wiring.inputs, *wiring.parameters], purpose)
+    for name in found:
+        if wiring.op(name) == CONSTANT:
+            raise ReplayError(f"{shown(name)} is a constant: there is no derivative with respect to it")
+    return found
+
+
+def _quotient(of: str, *wrt: str) -> str:
+    """``dL/da``, ``d2L/da db``, with names in brackets where they are not plain."""
+    plain = [name if name.isidentifier() else f"({name})" for name in (of, *wrt)]
+    power = str(len(wrt)) if len(wrt) > 1 else ""
+    return f"d{power}{plain[0]}/" + " ".join(f"d{name}" for name in plain[1:])
+
+
+def gradient(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) -> Document:
+    """The document that computes the gradient; see :meth:`mgraph.api.Graph.gradient`."""
+    leaves = _leaves(wiring, wrt)
+    lifted = Lifted(wiring)
+    if of is None:
+        seeds = {lifted.values[name]: seed for name, seed in wiring.seeds.items()}
+        name = next(iter(wiring.seeds)) if list(wiring.seeds.values()) == [1.0] else "S"
+    else:
+        (name,) = _nodes(wiring, of, [], "")
+        seeds = {lifted.values[name]: 1.0}
+    terms = lifted.reverse(seeds, [lifted.values[each] for each in leaves])
+    return _written(lifted, terms, [_quotient(name, each) for each in leaves], f"Gradient of {name}")
+
+
+def jacobian(wiring: Wiring, of: Iterable[str] | None, wrt: str | Iterable[str] | None) -> Document:
+    """The document that computes the Jacobian; see :meth:`mgraph.api.Graph.jacobian`."""
+    leaves = _leaves(wiring, wrt)
+    outputs = _nodes(wiring, of, wiring.outputs, "")
+    lifted = Lifted(wiring)
+    terms: list[Term] = []
+    for name in outputs:
+        terms += lifted.reverse({lifted.values[name]: 1.0}, [lifted.values[each] for each in leaves])
+    names = [_quotient(name, each) for name in outputs for each in leaves]
+    return _written(lifted, terms, names, f"Jacobian of {', '.join(outputs[:4])}")
+
+
+def hessian(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) -> Document:
+    """The document that computes second derivatives; see :meth:`mgraph.api.Graph.hessian`."""
+    leaves = _leaves(wiring, wrt)
+    if of is None and len(wiring.outputs) != 1:
+        raise ReplayError(f"the graph has {len(wiring.outputs)} outputs; say of which")
+    (name,) = _nodes(wiring, of, wiring.outputs, "")
+    lifted = Lifted(wiring)
+    values = [lifted.values[each] for each in leaves]
+    terms: list[Term] = []
+    names = []
+    for k, first in enumerate(lifted.reverse({lifted.values[name]: 1.0}, values)):
+        terms += lifted.reverse({first: 1.0}, values[k:]) if isinstance(first, Value) else [0.0] * len(values[k:])
+        names += [_quotient(name, leaves[k], each) for each in leaves[k:]]
+    return _written(lifted, terms, names, f"Hessian of {name}")
+
+
+def jvp(wiring: Wiring, tangents: Mapping[str, float]) -> Document:
+    """The document that computes a directional derivative; see :meth:`mgraph.api.Graph.jvp`."""
+    leaves = _leaves(wiring, tangents, " along")
+    lifted = Lifted(wiring)
+    directions: dict[Value, Term] = {
+        lifted.values[name]: real(x, given) for name, (given, x) in zip(leaves, tangents.items(), strict=True)
+    }
+    terms = lifted.forward(directions, [lifted.values[name] for name in wiring.outputs])
+    names = [f"d{name}" if name.isidentifier() else f"d({name})" for name in wiring.outputs]
+    return _written(lifted, terms, names, f"Derivative along {', '.join(leaves[:4])}")

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mgraph import nn as nn
     from mgraph.api import Fit as Fit
-    from mgraph.api import Graph as Graph
     from mgraph.api import fit as fit
     from mgraph.api import load as load
     from mgraph.api import loads as loads
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from mgraph.errors import VersionError as VersionError
     from mgraph.recording import name_values as name
     from mgraph.replay import Run as Run
+    from mgraph.saved import Graph as Graph
     from mgraph.value import Value as Value
     from mgraph.value import constant as constant
     from mgraph.value import parameter as parameter
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "api": ("Fit", "Graph", "fit", "load", "loads", "picture", "record", "save", "trace"),
+    "api": ("Fit", "fit", "load", "loads", "picture", "record", "save", "trace"),
     "document": ("schema",),
     "errors": (
         "CycleError",
@@ -56,6 +56,7 @@ _HOME = {
         "VersionError",
     ),
     "replay": ("Run",),
+    "saved": ("Graph",),
     "value": ("Value", "constant", "parameter", "scope"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

@@ -1,239 +1,22 @@
-"""One function or method a verb: what users reach as ``mgraph.load``, ``graph.replay``, ``graph.draw``, …"""
+"""One function a verb: what users reach as ``mgraph.load``, ``mgraph.save``, ``mgraph.fit``, …"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 from mgraph import document as _document
 from mgraph import files
-from mgraph.document import Document
-from mgraph.engines import Engines, load_compiled
-from mgraph.errors import DocumentError, DrawError, ReplayError
+from mgraph.errors import DocumentError, DrawError
 from mgraph.graph import Wiring
-from mgraph.plan import Plan, compile_plan
-from mgraph.replay import Run
-from mgraph.replay import recorded as _recorded
-from mgraph.replay import replay as _replay
-from mgraph.replay import with_leaves as _with_leaves
+from mgraph.saved import Graph, collector_paused
 from mgraph.value import Value
 
 if TYPE_CHECKING:
     from graphviz import Digraph
-
-    from mgraph.compiled import Replayer
-    from mgraph.rowwise import Done
-    from mgraph.verify import Report
-
-
-class Graph(Wiring):
-    """A saved computation: a document, and what can be done with it. Nothing here changes the document.
-
-    Made by :func:`load`, :func:`record` and :func:`trace`, or from JSON data (``Graph({"mgraph": 1, …})``), which
-    is checked: DocumentError says what is wrong and where.
-    """
-
-    def __init__(self, document: Document | Mapping[str, Any]) -> None:
-        super().__init__(_document.validate(document))
-
-    @cached_property
-    def _plan(self) -> Plan:
-        with _collector_paused():
-            return compile_plan(self)
-
-    @property
-    def data(self) -> Mapping[str, float]:
-        """Recorded numbers by id; nodes without one are left out."""
-        return {n["id"]: float(n["data"]) for n in self.nodes if "data" in n}
-
-    @property
-    def grad(self) -> Mapping[str, float]:
-        """Recorded gradients by id; nodes without one are left out."""
-        return {n["id"]: float(n["grad"]) for n in self.nodes if "grad" in n}
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the document's canonical bytes (RFC 8785): ``sha256:`` and 64 hexadecimal digits."""
-        with _collector_paused():
-            return _document.digest(self.document)
-
-    def replay(
-        self,
-        inputs: Mapping[str, float] | None = None,
-        outputs: Iterable[str] | None = None,
-        seeds: Mapping[str, float] | None = None,
-        backward: bool = True,
-        engine: str = "auto",
-    ) -> Run:
-        """Recompute every node and, with ``backward``, its adjoint.
-
-        ``inputs`` gives leaves other numbers, by id or unique label; an operation that is given one acts as a leaf
-        (a what-if). With ``outputs``, only what those need is replayed. ``seeds`` are the adjoints to start from:
-        by default the document's, else 1.0 on each output. ``engine`` is ``reference`` (plain Python), ``compiled``
-        (machine code, the same bits, with the extra ``fast``) or ``auto``: compiled where it repays its start.
-        Raises ReplayError.
-        """
-        name, execute = self._engines.choose(engine, len(self._plan.targets))
-        return _replay(self._plan, inputs, outputs, seeds, backward, execute, name)
-
-    def replay_rows(
-        self,
-        inputs: str | os.PathLike[str],
-        output: str | os.PathLike[str],
-        *,
-        fixed: Mapping[str, float] | None = None,
-        backward: bool = True,
-        engine: str = "auto",
-        arithmetic: str = "exact",
-        progress: Callable[[int], None] | None = None,
-    ) -> Done:
-        """Replay every row of the table ``inputs`` and write the table ``output``: .csv, .jsonl or .parquet.
-
-        The columns of ``inputs`` are leaves, by id or unique label; ``fixed`` gives others a number for all rows. The
-        output has a column for each output and, with ``backward``, one ``grad NAME`` for each of the leaves.
-        ``progress`` is told how many bytes were read. Memory does not grow with the rows. Raises FileError, with
-        line and column, and ReplayError; then no output is left behind.
-        """
-        from mgraph.rowwise import replay_table
-
-        given = {self.resolve(name): x for name, x in (fixed or {}).items()}
-        where = os.fspath(inputs), os.fspath(output)
-        return replay_table(self._plan, *where, given, backward, engine, arithmetic, progress)
-
-    def compile(
-        self,
-        seeds: Mapping[str, float] | None = None,
-        gradients: Iterable[str] | None = None,
-        arithmetic: str = "exact",
-    ) -> Replayer:
-        """The graph laid out for machine code, to be replayed many times; needs the extra ``fast``.
-
-        ``seeds`` as in :meth:`replay`. With ``gradients``, the backward pass computes what these need and nothing
-        else. ``arithmetic="fast"`` uses the platform's elementary functions: quicker, and not the same bits. Raises
-        ReplayError.
-        """
-        return load_compiled().Replayer(self._plan, seeds, gradients, arithmetic)  # type: ignore[no-any-return]
-
-    @cached_property
-    def _engines(self) -> Engines:
-        return Engines()
-
-    def with_run(self, run: Run) -> Graph:
-        """A new graph that records ``run``. Raises ReplayError if it is not a run of this graph."""
-        for node in run.wiring.nodes:
-            mine = self.nodes[self.index[node["id"]]] if node["id"] in self else None
-            if mine is None or (mine["op"], mine.get("args")) != (node["op"], node.get("args")):
-                raise ReplayError("this run is of another graph")
-        return Graph(_recorded(run))
-
-    def gradient(self, of: str | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
-        """The graph that computes the gradient: an output ``d(of)/d(leaf)`` for each of ``wrt``.
-
-        ``of`` is a node, by default the sum of the outputs times the document's seeds; ``wrt`` names nodes, by default
-        every input and parameter. Its numbers are those of a backward pass, to the bit; it can be saved, drawn,
-        replayed with other inputs, and differentiated again. Raises ReplayError.
-        """
-        from mgraph import derivatives
-
-        return self._derived(derivatives.gradient(self, of, wrt))
-
-    def jacobian(self, of: Iterable[str] | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
-        """The graph of all derivatives of ``of`` (by default the outputs), row by row. Raises ReplayError."""
-        from mgraph import derivatives
-
-        return self._derived(derivatives.jacobian(self, of, wrt))
-
-    def hessian(self, of: str | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
-        """The graph of the second derivatives, the upper triangle row by row: ``d2L/da da``, ``d2L/da db``, …
-
-        Raises ReplayError.
-        """
-        from mgraph import derivatives
-
-        return self._derived(derivatives.hessian(self, of, wrt))
-
-    def jvp(self, tangents: Mapping[str, float]) -> Graph:
-        """The graph of the outputs' derivatives along a direction, by forward mode: an output ``dy`` for each y.
-
-        ``tangents`` are the components of the direction, by id or unique label; others are 0. Raises ReplayError.
-        """
-        from mgraph import derivatives
-
-        return self._derived(derivatives.jvp(self, tangents))
-
-    def _derived(self, document: Document) -> Graph:
-        return Graph(document).with_leaves({})
-
-    def with_leaves(self, numbers: Mapping[str, float]) -> Graph:
-        """A new graph whose leaves record these numbers, by id or unique label, and whose operations record what
-        follows, as far as every input has a number. Raises ReplayError."""
-        given = {self.resolve(name): x for name, x in numbers.items()}
-        if all(self.nodes[slot]["id"] in given for slot in self._plan.unset):
-            return self.with_run(self.replay(given, backward=bool(self.grad)))
-        return Graph(_with_leaves(self.document, given))
-
-    def verify(self, ulps: int | None = None, strict: bool = False, finite_differences: bool = True) -> Report:
-        """Compare the recorded numbers with what they should be; see :class:`mgraph.verify.Report`.
-
-        ``ulps`` is the tolerance in units in the last place, by default the document's, else 0. With ``strict`` the
-        distance of a full replay counts too. Raises ReplayError for a negative tolerance.
-        """
-        from mgraph.verify import verify
-
-        return verify(self._plan, ulps, strict, finite_differences)
-
-    def slice(self, outputs: Iterable[str]) -> Graph:
-        """The graph of what ``outputs`` need, and of nothing else."""
-        return Graph(self.sliced(outputs))
-
-    def draw(
-        self,
-        run: Run | None = None,
-        *,
-        digits: int = 4,
-        direction: str = "LR",
-        scopes: bool = True,
-        heat: str | None = None,
-        collapse: int | None = None,
-        force: bool = False,
-    ) -> Digraph:
-        """The picture, as a graphviz ``Digraph``, of the recorded numbers or of those of ``run``.
-
-        It shows itself in Jupyter; :func:`picture` gives its bytes. For the options see
-        :func:`mgraph.render.draw`. Raises DrawError for more than 2,000 boxes, unless ``force``.
-        """
-        from mgraph.render import draw
-
-        wiring: Wiring = self if run is None else run.shown()
-        data, grad = (self.data, self.grad) if run is None else (run.data, run.grad)
-        return draw(
-            wiring,
-            data,
-            grad,
-            digits=digits,
-            direction=direction,
-            scopes=scopes,
-            heat=heat,
-            collapse=collapse,
-            force=force,
-        )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the document: ``.json``, ``.json.gz``, or ``-`` for standard output. Raises FileError."""
-        files.write_all({os.fspath(path): self.to_bytes()})
-
-    def to_bytes(self) -> bytes:
-        """The bytes that :meth:`save` writes (before gzip)."""
-        return _document.dump(self.document)
-
-    def __repr__(self) -> str:
-        title = f"{self.document['title']!r}, " if "title" in self.document else ""
-        return f"<Graph {title}{len(self):,} nodes, outputs {', '.join(self.outputs[:4])}>"
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
@@ -241,7 +24,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
 
     Raises FileError if it cannot be read, DocumentError if it is not a document of format 1.
     """
-    with _collector_paused():
+    with collector_paused():
         raw = files.read(path)
         try:
             document = _document.parse(raw)
@@ -342,6 +125,15 @@ def fit(
     return Fit(graph.with_leaves(found.parameters), found.losses, found.engine)
 
 
+def read_columns(path: str | os.PathLike[str]) -> dict[str, list[float]]:
+    """The columns of a table (.csv, .jsonl, .parquet) by name, as :func:`fit` takes them. Raises FileError."""
+    from mgraph import rows
+
+    with rows.read(os.fspath(path)) as (names, chunks):
+        table = [row for chunk in chunks for row in chunk]
+    return {name: [row[k] for row in table] for k, name in enumerate(names)}
+
+
 def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:
     """Call ``function`` with values in place of these numbers, and record what it computes.
 
@@ -398,24 +190,3 @@ def picture_bytes(drawing: Digraph, path: str | os.PathLike[str], timeout: float
         raise DrawError(f"{os.fspath(path)}: the ending says what to draw: {endings}")
     boxes = sum("shape=record" in line or "shape=box3d" in line for line in drawing.body)
     return dot.picture(drawing.source, kind, boxes, timeout)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause garbage collection: parsing makes millions of objects, none of them garbage.
-
-    Afterwards they count as old, as if a collection had found nothing; else the next one would visit them all.
-    """
-    import gc
-
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        if gc.get_freeze_count() == 0:
-            gc.freeze()
-            gc.unfreeze()
-        gc.enable()

@@ -7,20 +7,18 @@ or the call is wrong.
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from mgraph import __version__
 from mgraph.errors import MgraphError
+from mgraph.options import ENGINE, FILE, JSON, OUT, SET, ULPS, assignments, colour, draw_options, show, show_json, width
 
 if TYPE_CHECKING:
-    from mgraph.api import Graph
+    from mgraph.saved import Graph
 
 PICTURE = "PICTURE ends in .svg, .png, .pdf or .dot."
 
@@ -50,12 +48,8 @@ class _Group(click.Group):
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"{click.style('mgraph:', fg='red', bold=True)} {message}", err=True, color=_colour(sys.stderr))
+    click.echo(f"{click.style('mgraph:', fg='red', bold=True)} {message}", err=True, color=colour(sys.stderr))
     sys.exit(2)
-
-
-def _colour(stream: Any) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _versions(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -85,58 +79,18 @@ def main() -> None:
     """
 
 
-def _complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from mgraph.api import load
-
-    try:
-        # While an option has no value yet, click has not told the arguments apart.
-        graph = load(ctx.params.get("file") or ctx.args[0])
-    except (MgraphError, IndexError):
-        return []
-    setting = param.name == "settings"
-    names = [*graph.inputs, *graph.parameters] if setting else list(graph.index)
-    return [CompletionItem(name + "=" * setting) for name in names if name.startswith(incomplete)]
-
-
-_file = click.argument("file", type=click.Path(allow_dash=True))
-_ulps = click.option("--ulps", type=click.IntRange(min=0), metavar="N", help="Tolerance in units in the last place.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_set = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    shell_complete=_complete_names,
-    help="Replay with another number for NAME, an id or a unique label.",
-)
-_engine = click.option(
-    "--engine",
-    type=click.Choice(["auto", "reference", "compiled"]),
-    default="auto",
-    help="Plain Python, or machine code (with the extra fast): the same bits.  [default: auto]",
-)
-_out = click.option(
-    "--out",
-    "outputs",
-    multiple=True,
-    metavar="NAME",
-    shell_complete=_complete_names,
-    help="Replay only what NAME needs, with it as the output.",
-)
-
-
 @main.command()
-@_file
-@_set
-@_out
+@FILE
+@SET
+@OUT
 @click.option("--no-backward", is_flag=True, help="Replay forward only.")
 @click.option("--save", metavar="OUT", type=click.Path(allow_dash=True), help="Save a document that records this run.")
 @click.option("--draw", metavar="PICTURE", type=click.Path(), help=f"Draw this run. {PICTURE}")
-@_json
-@_ulps
+@JSON
+@ULPS
 @click.option("--full", is_flag=True, help="All digits, names and operands, however wide.")
 @click.option("--all", "everything", is_flag=True, help="All rows of a long graph.")
-@_engine
+@ENGINE
 @click.option("--inputs", metavar="TABLE", type=click.Path(allow_dash=True), help="Replay each row of TABLE.")
 @click.option(
     "--output", metavar="TABLE", type=click.Path(allow_dash=True), help="Where the rows' results go.  [default: -]"
@@ -186,7 +140,7 @@ def run(
     if save == files.STANDARD and as_json:
         raise click.UsageError("--save - and --json would both write to standard output")
     graph = load(file)
-    result = graph.replay(_assignments(settings), outputs or None, backward=not no_backward, engine=engine)
+    result = graph.replay(assignments(settings), outputs or None, backward=not no_backward, engine=engine)
     report = graph.verify(ulps, finite_differences=False)
     if draw and save is not None and os.path.realpath(draw) == os.path.realpath(save):
         raise click.UsageError("--save and --draw name the same file")
@@ -197,9 +151,9 @@ def run(
         made[save] = graph.with_run(result).to_bytes()
     files.write_all(made)
     if as_json:
-        _print_json(console.run_json(file, result, report))
+        show_json(console.run_json(file, result, report))
     elif save != files.STANDARD:  # then the document is on standard output
-        _print(console.run_lines(graph, result, report, _width(), full, everything))
+        show(console.run_lines(graph, result, report, width(), full, everything))
     if draw:
         click.echo(f"drawn: {draw}", err=True)
     if save not in (None, "-"):
@@ -227,7 +181,7 @@ def _run_rows(
         done = graph.replay_rows(
             inputs,
             output,
-            fixed=_assignments(settings),
+            fixed=assignments(settings),
             backward=backward,
             engine=engine,
             arithmetic=arithmetic,
@@ -235,44 +189,6 @@ def _run_rows(
         )
     place = "standard output" if output == "-" else output
     click.echo(f"rows: {done.rows:,} written to {place}; engine: {done.engine}, {done.arithmetic} arithmetic", err=True)
-
-
-def _assignments(settings: tuple[str, ...]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for setting in settings:
-        name, equals, text = setting.rpartition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{setting!r} is not NAME=VALUE", param_hint="--set")
-        if name in found:
-            raise click.BadParameter(f"{name!r} is set twice", param_hint="--set")
-        found[name] = _parse_number(text.strip())
-    return found
-
-
-def _parse_number(text: str) -> float:
-    if text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
-        return float(text)
-    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", text, re.ASCII):
-        raise click.BadParameter(f"{text!r} is not a number such as 0.7, -1e-3, NaN or Infinity", param_hint="--set")
-    if float(text) - float(text) != 0.0:
-        raise click.BadParameter(f"{text} is past binary64; write Infinity if you mean it", param_hint="--set")
-    return float(text)
-
-
-def _width() -> int:
-    import shutil
-
-    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
-
-
-def _print(lines: list[str]) -> None:
-    click.echo("\n".join(lines), color=_colour(sys.stdout))
-
-
-def _print_json(found: object) -> None:
-    import orjson
-
-    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode(), color=False)
 
 
 @main.command()
@@ -296,11 +212,11 @@ def validate(files: tuple[str, ...]) -> None:
 
 
 @main.command()
-@_file
-@_ulps
+@FILE
+@ULPS
 @click.option("--strict", is_flag=True, help="Let the distance of a full replay count too.")
 @click.option("--no-differences", is_flag=True, help="Leave out the finite differences.")
-@_json
+@JSON
 def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_json: bool) -> None:
     """Check every number that FILE records.
 
@@ -313,39 +229,17 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
 
     report = load(file).verify(ulps, strict, finite_differences=not no_differences)
     if as_json:
-        _print_json(console.report_json(file, report))
+        show_json(console.report_json(file, report))
     else:
-        _print(console.report_lines(report))
+        show(console.report_lines(report))
     sys.exit(0 if report.ok else 1)
 
 
-def _draw_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(
-        (
-            click.option("--digits", type=click.IntRange(0, 17), default=4, help="Decimals.", show_default=True),
-            click.option(
-                "--direction",
-                type=click.Choice(["LR", "TB", "RL", "BT"]),
-                default="LR",
-                show_default=True,
-                help="Flow.",
-            ),
-            click.option("--scopes/--no-scopes", default=True, help="Draw scopes as frames.", show_default=True),
-            click.option("--heat", type=click.Choice(["grad"]), help="Colour by the gradient's magnitude."),
-            click.option("--collapse", type=click.IntRange(min=1), metavar="N", help="One box a scope, N levels deep."),
-            click.option("--force", is_flag=True, help="Draw more than 2,000 boxes all the same."),
-            click.option("--timeout", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
 @main.command()
-@_file
+@FILE
 @click.argument("picture_path", metavar="PICTURE", type=click.Path())
-@_out
-@_draw_options
+@OUT
+@draw_options
 def draw(file: str, picture_path: str, outputs: tuple[str, ...], timeout: float, **options: Any) -> None:
     """Draw the numbers that FILE records.
 
@@ -362,8 +256,84 @@ def draw(file: str, picture_path: str, outputs: tuple[str, ...], timeout: float,
 
 
 @main.command()
-@_file
-@_json
+@FILE
+@click.option("--steps", type=click.IntRange(min=0), default=100, show_default=True, help="How many steps to take.")
+@click.option("--rate", type=float, default=0.05, show_default=True, help="How far each step goes.")
+@click.option("--rate-end", type=float, metavar="RATE", help="Let the rate go from --rate in a line towards this one.")
+@click.option("--method", type=click.Choice(["sgd", "momentum", "adam"]), default="sgd", show_default=True)
+@click.option("--loss", metavar="NAME", help="The node to make small, if there are several outputs.")
+@click.option("--data", metavar="TABLE", type=click.Path(), help="Take the mean over the rows of a table of inputs.")
+@ENGINE
+@click.option("--save", metavar="OUT", type=click.Path(), help="Save the document with the parameters found.")
+@click.option("--plot", metavar="PICTURE", type=click.Path(), help="Draw the loss over the steps (.svg).")
+@JSON
+def fit(
+    file: str,
+    steps: int,
+    rate: float,
+    rate_end: float | None,
+    method: str,
+    loss: str | None,
+    data: str | None,
+    engine: str,
+    save: str | None,
+    plot: str | None,
+    as_json: bool,
+) -> None:
+    """Move the parameters of FILE against the gradient of its loss.
+
+    Prints the loss before each of some steps, and the one that is left. FILE itself stays as it is.
+    """
+    from mgraph import chart, console, files
+    from mgraph.api import fit as fitted
+    from mgraph.api import load, read_columns
+
+    if plot and not plot.endswith(".svg"):
+        raise click.UsageError("--plot draws an .svg")
+    if plot and save and os.path.realpath(plot) == os.path.realpath(save):
+        raise click.UsageError("--save and --plot name the same file")
+    graph = load(file)
+    slope = 0.0 if rate_end is None else rate_end - rate
+    columns = None if data is None else read_columns(data)
+    found = fitted(
+        graph, steps, lambda step: rate + slope * step / steps, data=columns, loss=loss, method=method, engine=engine
+    )
+    made = {plot: chart.curve(found.losses, f"Loss of {graph.document.get('title', file)}").encode()} if plot else {}
+    if save:
+        made[save] = found.graph.to_bytes()
+    files.write_all(made)
+    if as_json:
+        show_json({"losses": found.losses, "engine": found.engine, "parameters": console.parameters(found.graph)})
+    else:
+        show(console.fit_lines(found))
+    for what, path in (("drawn", plot), ("saved", save)):
+        if path:
+            click.echo(f"{what}: {path}", err=True)
+
+
+@main.command()
+@FILE
+@click.option("--of", metavar="NAME", help="What to differentiate.  [default: the outputs, times their seeds]")
+@click.option("--wrt", metavar="NAME", multiple=True, help="With respect to what.  [default: inputs and parameters]")
+@click.option("--second", is_flag=True, help="The second derivatives (the Hessian's upper triangle).")
+@click.option("--save", metavar="OUT", type=click.Path(allow_dash=True), default="-", help="[default: standard output]")
+def gradient(file: str, of: str | None, wrt: tuple[str, ...], second: bool, save: str) -> None:
+    """Make the document that computes the gradient of FILE.
+
+    It can be replayed with other inputs, drawn, and differentiated again.
+    """
+    from mgraph.api import load
+
+    graph = load(file)
+    derived = graph.hessian(of, wrt or None) if second else graph.gradient(of, wrt or None)
+    derived.save(save)
+    if save != "-":
+        click.echo(f"saved: {save}", err=True)
+
+
+@main.command()
+@FILE
+@JSON
 def info(file: str, as_json: bool) -> None:
     """Say what is in FILE: counts, depth, leaves, digest."""
     from mgraph import console
@@ -371,9 +341,9 @@ def info(file: str, as_json: bool) -> None:
 
     found = console.facts(load(file))
     if as_json:
-        _print_json({"file": file.encode(errors="replace").decode(), **found})
+        show_json({"file": file.encode(errors="replace").decode(), **found})
     else:
-        _print(console.facts_lines(found, _width()))
+        show(console.facts_lines(found, width()))
 
 
 @main.command()

@@ -12,8 +12,9 @@ from mgraph.document import number as json_number
 from mgraph.table import cut, number, printable, table
 
 if TYPE_CHECKING:
-    from mgraph.api import Graph
+    from mgraph.api import Fit
     from mgraph.replay import Run
+    from mgraph.saved import Graph
     from mgraph.verify import Discrepancy, Report
 
 SOME = 10
@@ -32,6 +33,20 @@ def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, ev
         lines.append(click.style(f"first not finite: {printable(bad.node)} = {number(bad.data)}{origin}", fg="yellow"))
     own = bool(run.overrides) or run.wiring is not graph
     return [*lines, f"engine: {run.engine}", verdict_line(report, "verdict on the record" if own else "verdict")]
+
+
+def fit_lines(found: Fit) -> list[str]:
+    """The loss before the first steps and every tenth of the way, and the loss that is left."""
+    last = len(found.losses) - 1
+    shown = sorted({*range(min(3, last)), *range(0, last, max(1, last // 10))})
+    width = len(f"{last:,}")
+    lines = [f"step {step:>{width},}  loss {number(found.losses[step])}" for step in shown]
+    return [*lines, f"after {last:,} steps, loss {number(found.losses[-1])}", f"engine: {found.engine}"]
+
+
+def parameters(graph: Graph) -> dict[str, float | str]:
+    """The parameters by id, as JSON."""
+    return _numbers({name: graph.data[name] for name in graph.parameters})
 
 
 def verdict_line(report: Report, start: str = "verdict") -> str:

@@ -89,10 +89,9 @@ def problem(plan: Plan, loss: str | None, data: Mapping[str, Sequence[float]] | 
         some = ", ".join(map(shown, outputs[:8]))
         raise ReplayError(f"the graph has {len(outputs)} outputs, {some}; say which of them is the loss")
     name = wiring.resolve(loss) if loss is not None else outputs[0]
-    needed = {name, *wiring.ancestors(name)}
-    parameters = [each for each in wiring.parameters if each in needed]
+    parameters = wiring.parameters
     if not parameters:
-        raise ReplayError(f"there is nothing to fit: no parameter leads to {shown(name)}")
+        raise ReplayError("there is nothing to fit: the graph has no parameters (leaves made by mgraph.parameter)")
     columns = {}
     for given, column in (data or {}).items():
         leaf = wiring.resolve(given)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mgraph
 from mgraph import Value, record
-from mgraph.api import Graph
+from mgraph.saved import Graph
 
 
 def build() -> Graph:

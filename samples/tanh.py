@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mgraph import Value, record
-from mgraph.api import Graph
+from mgraph.saved import Graph
 
 
 def build() -> Graph:

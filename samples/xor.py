@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from mgraph import Value, nn, record, scope
-from mgraph.api import Graph
+from mgraph.saved import Graph
 
 ROWS = ((0.0, 0.0, -1.0), (0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, -1.0))
 DESCRIPTION = """\

@@ -28,6 +28,7 @@ t1    a * b    0.35507099999999997  0.16047818242715928
 t2    t1 + b    1.0650709999999999  0.16047818242715928
 c     t2 + a    1.5651709999999999  0.16047818242715928
 d     tanh(c)   0.9162542319535778                  1.0
+engine: reference
 verdict: exact (4 data and 6 grad checked)
 """
 
@@ -105,6 +106,7 @@ def test_set_out_and_no_backward(cli: Cli) -> None:
         "t1    input    1.0\n"
         "t2    t1 + b  1.71\n"
         "c     t2 + a  2.41\n"
+        "engine: reference\n"
         "verdict on the record: exact (4 data and 6 grad checked)\n"
     )
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mgraph.value import parameter as parameter
     from mgraph.value import scope as scope
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "api": ("Fit", "fit", "load", "loads", "picture", "record", "save", "trace"),

@@ -56,9 +56,10 @@ def _versions(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if wanted:
         from mgraph.document import VERSION
         from mgraph.dot import version
+        from mgraph.engines import versions
 
         click.echo(f"mgraph {__version__} (reads format {VERSION})\nPython {sys.version.split()[0]}")
-        click.echo(f"pictures: {version()}")
+        click.echo(f"pictures: {version()}\nengines: {versions()}")
         ctx.exit()
 
 
@@ -69,7 +70,7 @@ def _versions(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     is_eager=True,
     expose_value=False,
     callback=_versions,
-    help="Show the versions of mgraph, Python and the program that draws.",
+    help="Show the versions of mgraph, Python, the program that draws, and the engines.",
 )
 def main() -> None:
     """Recompute, check and draw saved computations.

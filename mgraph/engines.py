@@ -55,6 +55,15 @@ def installed() -> bool:
     return find_spec("numba") is not None and find_spec("numpy") is not None
 
 
+def versions() -> str:
+    """The engines that there are, for people."""
+    if not installed():
+        return "reference (the extra fast, which compiles, is not installed)"
+    from importlib.metadata import version
+
+    return f"reference, compiled (numba {version('numba')})"
+
+
 def load_compiled() -> Any:
     """The module of the compiled engine. Raises ReplayError where what it needs is not installed."""
     try:

@@ -63,7 +63,7 @@ MAY_IMPORT = {
     "console": {"api", "saved", "document", "replay", "table", "verify"},
     "chart": set(),
     "options": {"api", "errors"},
-    "cli": {"api", "saved", "chart", "console", "document", "dot", "errors", "files", "options", ""},
+    "cli": {"api", "saved", "chart", "console", "document", "dot", "engines", "errors", "files", "options", ""},
     "__main__": {"cli"},
     "__init__": {"api", "document", "errors", "nn", "ops", "recording", "replay", "saved", "value"},
 }

@@ -1,25 +1,29 @@
-"""Ratios of mgraph to a peer measured in the same run: ``python benchmarks/bench.py``. Takes about three minutes.
+"""Ratios of mgraph to a peer measured in the same run: ``python benchmarks/bench.py``. Takes about seven minutes.
 
-Every measure is a fresh process (see measures.py), mgraph and its peer take turns, and medians are compared.
+``python benchmarks/bench.py speed`` runs that section only; the others are ``start``, ``documents``, ``moons`` and
+``recording``. Every measure is a fresh process (see measures.py and, for the compiled engine, speed.py), mgraph and its
+peer take turns, and medians are compared.
 Nothing fails when a target is missed: times are for people to read. This process imports nothing large, for on
 Linux a child's peak memory starts at that of its parent.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 ROOT = Path(__file__).resolve().parent.parent
-MEASURES = Path(__file__).with_name("measures.py")
+MEASURES, SPEED = (Path(__file__).with_name(name) for name in ("measures.py", "speed.py"))
+MOONS = ROOT / "samples/moons.json.gz"
 MGRAPH = Path(sys.executable).with_name("mgraph")
 PEER_START = """\
 import orjson
@@ -33,13 +37,17 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHON
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 TURNS = 5
 MEBIBYTE = 1 << 20
+CHAIN, ROWS = 1_000_000, 100_000
+TARGETS = {"exp": "<= 3", "log": "<= 3", "tanh": "<= 3", "sin": "<= 6", "cos": "<= 6", "pow": "<= 6"}
+AGREEMENT = 1e-9
+"""How far a peer's results may be from ours, relatively."""
 
 Times = dict[str, float]
 
 
-def measure(name: str, *arguments: object) -> Times:
+def measure(name: str, *arguments: object, script: Path = MEASURES) -> Times:
     """What one measure says, run in a process of its own."""
-    command = [sys.executable, str(MEASURES), name, *map(str, arguments)]
+    command = [sys.executable, str(script), name, *map(str, arguments)]
     return json.loads(subprocess.run(command, env=ENVIRONMENT, check=True, stdout=subprocess.PIPE).stdout)
 
 
@@ -47,9 +55,9 @@ def medians(runs: Sequence[Times]) -> Times:
     return {key: median(run[key] for run in runs) for key in runs[0]}
 
 
-def take_turns(turns: int, *measures: Sequence[object]) -> list[Times]:
+def take_turns(turns: int, *measures: Sequence[object], script: Path = MEASURES) -> list[Times]:
     """The medians of several measures, each a name and arguments, that run one after the other, ``turns`` times."""
-    runs = [[measure(str(name), *arguments) for name, *arguments in measures] for _ in range(turns)]
+    runs = [[measure(str(name), *arguments, script=script) for name, *arguments in measures] for _ in range(turns)]
     return [medians(each) for each in zip(*runs, strict=True)]
 
 
@@ -135,7 +143,7 @@ def documents(folder: Path) -> None:
 
 
 def moons() -> None:
-    ours, peer = take_turns(3, ("moons_mgraph", ROOT / "samples/moons.json.gz"), ("moons_micrograd", ROOT))
+    ours, peer = take_turns(3, ("moons_mgraph", MOONS), ("moons_micrograd", ROOT))
     columns = {
         "in a loop": ("loop", ">= 20"),
         "micrograd's garbage collected before": ("clean", ">= 20"),
@@ -169,14 +177,209 @@ def recording() -> None:
     )
 
 
-def main() -> None:
-    print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
-    begun = perf_counter()
-    cold_start()
+def agreed(folder: Path, name: str, *peers: str) -> float:
+    """How far the peers' results are from ours at most. Stops the run where they computed something else."""
+    distances = [measure("apart", folder / name, folder / peer, script=SPEED)["apart"] for peer in peers]
+    if not max(distances) <= AGREEMENT:
+        raise SystemExit(f"{name}: the results of {', '.join(peers)} are {distances} from those of mgraph")
+    return max(distances)
+
+
+def quickest(several: dict[str, Times]) -> tuple[str, float]:
+    name = min(several, key=lambda each: several[each]["time"])
+    return name, several[name]["time"]
+
+
+def against(ours: float, peers: dict[str, tuple[float, float]]) -> list[tuple[str, ...]]:
+    """The rows of a table: each peer with its time and its target."""
+    heading = ("peer", "mgraph ms", "peer ms", "ratio", "target")
+    rows = [
+        (
+            name,
+            f"{ours * 1e3:,.3f}",
+            f"{time * 1e3:,.3f}",
+            as_ratio(ours / time),
+            f"<= {as_ratio(target)}" if target else "",
+        )
+        for name, (time, target) in peers.items()
+    ]
+    return [heading, *rows]
+
+
+def as_ratio(x: float) -> str:
+    return f"{x:.2f}" if x > 0.01 else f"1/{1 / x:,.0f}"
+
+
+def bound(ours: Times) -> str:
+    """What one replay consists of: for saying what limits it."""
+    operations = ours["operations"]
+    passes = "; ".join(
+        f"{name} {milliseconds(ours[name])} ms, {ours[name] / operations * 1e9:.1f} ns an operation, "
+        f"{ours[f'{name} bytes'] / MEBIBYTE:.1f} MiB of arrays"
+        for name in ("forward", "backward")
+    )
+    return f"{operations:,.0f} operations in {ours['groups']:,.0f} groups, {ours['diagonals']:,.0f} diagonals: {passes}"
+
+
+def compiled_moons(folder: Path) -> None:
+    found = {name: folder / name for name in ("mgraph.npy", "casadi.npy", "torch.npy")}
+    threads = sorted({1, os.cpu_count() or 1})
+    ours, casadi, *torches = take_turns(
+        3,
+        ("moons_mgraph", MOONS, found["mgraph.npy"]),
+        ("moons_casadi", MOONS, found["casadi.npy"]),
+        *(("moons_torch", MOONS, found["torch.npy"], each) for each in threads),
+        script=SPEED,
+    )
+    distance = agreed(folder, *found)
+    micrograd = measure("moons_micrograd", ROOT)
+    count, torch = quickest(dict(zip(map(str, threads), torches, strict=True)))
+    peers = {
+        "CasADi's virtual machine": (casadi["time"], 0.4),
+        f"PyTorch, tensors, threads: {count}": (torch, 0.7),
+        "micrograd, in a loop": (micrograd["loop"], 1 / 3000),
+        "micrograd, collector off": (micrograd["off"], 0.0),
+    }
+    table("Two moons, compiled: one replay forward and backward, everything warm", *against(ours["time"], peers))
+    print(f"\n{bound(ours)}; CasADi: {casadi['instructions']:,.0f} instructions; results {distance:.1g} apart")
+    table(
+        "Two moons: what compiling is worth",
+        ("engine", "ms", "times"),
+        *(
+            (name, f"{ours[key] * 1e3:,.2f}", f"{ours['reference'] / ours[key]:.1f}")
+            for name, key in {
+                'graph.replay(engine="reference")': "reference",
+                'graph.replay(engine="compiled"), every gradient, as dicts': "compiled",
+                "forward() and backward() of graph.compile(gradients=parameters)": "time",
+            }.items()
+        ),
+    )
+
+
+def compiled_chain(folder: Path) -> None:
+    ours, peer = take_turns(
+        2,
+        ("chain_mgraph", CHAIN, folder / "chain.npy"),
+        ("chain_casadi", CHAIN, folder / "chain-casadi.npy"),
+        script=SPEED,
+    )
+    distance = agreed(folder, "chain.npy", "chain-casadi.npy")
+    table(
+        f"A chain of {CHAIN:,} operations, each on the one before: value and gradient",
+        *against(ours["time"], {"CasADi's virtual machine": (peer["time"], 1.0)}),
+    )
+    print(f"\n{bound(ours)}; CasADi: {peer['instructions']:,.0f} instructions; results {distance:.1g} apart")
+
+
+def compiled_rows(folder: Path) -> None:
+    kinds = {"serial": "CasADi's map, serial", "thread": "CasADi's map, threads"}
+    ours, jax, *casadi = take_turns(
+        3,
+        ("rows_mgraph", ROWS, folder / "rows.npy"),
+        ("rows_jax", ROWS, folder / "rows-jax.npy"),
+        *(("rows_casadi", ROWS, folder / "rows-casadi.npy", kind) for kind in kinds),
+        script=SPEED,
+    )
+    distance = agreed(folder, "rows.npy", "rows-jax.npy", "rows-casadi.npy")
+    name, time = quickest(dict(zip(kinds.values(), casadi, strict=True)))
+    peers = {name: (time, 0.2), "JAX, jit(vmap(value_and_grad)), tensors": (jax["time"], 3.0)}
+    table(
+        f"{ROWS:,} rows of the 2-16-16-1 relu network in scalars: values and input gradients",
+        *against(ours["time"], peers),
+    )
+    per = 1e6 / ROWS
+    print(
+        f"\n{ours['operations']:,.0f} operations a row; {ours['time'] * per:.2f} µs a row, on one thread"
+        f" {ours['one thread'] * per:.2f}, values only {ours['values'] * per:.2f};"
+        f" CasADi: {casadi[0]['instructions']:,.0f} instructions a row; results {distance:.1g} apart"
+    )
+
+
+def compiled_functions() -> None:
+    times = measure("elementary", 100_000, script=SPEED)
+    rows = []
+    for name in (each for each in times if f"{each} platform" in times):
+        ours, peer = times[name], times[f"{name} platform"]
+        rows.append((name, f"{ours * 1e9:.1f}", f"{peer * 1e9:.1f}", f"{ours / peer:.2f}", TARGETS.get(name, "")))
+    table(
+        "Elementary functions, correctly rounded, against the platform's: ns a call in a compiled loop",
+        ("function", "mgraph ns", "platform ns", "ratio", "target"),
+        *rows,
+    )
+
+
+def compiled_growth(folder: Path) -> None:
+    rows, compile_rows = [], []
+    for size in SIZES:
+        path = folder / f"{size}.json"
+        if not path.exists():
+            measure("generate", path, size)
+        ours = measure("growth", path, script=SPEED)
+        passes = [ours[name] / ours["operations"] * 1e6 for name in ("forward", "backward", "time")]
+        total = (ours["forward bytes"] + ours["backward bytes"]) / MEBIBYTE
+        speed = total * MEBIBYTE / ours["time"] / 1e9
+        shape = [f"{ours['groups']:,.0f}", f"{total:.2f}", f"{speed:.1f}"]
+        rows.append((f"{size:,}", *(f"{each:.4f}" for each in passes), *shape))
+        if size == SIZES[-1]:
+            turns = take_turns(2, ("compiling", path, "warm"), ("compiling", path, "cold"), script=SPEED)
+            for name, times in zip(("in memory", "on disk"), turns, strict=True):
+                parts = [times[each] for each in ("import", "lay out", "first")]
+                cells = [milliseconds(each) for each in (times["load"], *parts, sum(parts))]
+                compile_rows.append((f"{size:,}", name, *cells, f"{sum(parts) / times['load']:.2f}", "<= 1"))
+    table(
+        "Compiling: from the plan to the first result, the loops' code kept; against loading the document",
+        ("nodes", "loops", "load ms", "import", "lay out", "first run", "sum ms", "ratio", "target"),
+        *compile_rows,
+    )
+    table(
+        "Growth of a compiled replay: µs a node, gradients of every node",
+        ("nodes", "forward", "backward", "both", "groups", "MiB", "GB/s"),
+        *rows,
+    )
+    sizes = [10**k for k in range(1, 7)]
+    times = measure("rows_growth", *sizes, script=SPEED)
+    table(
+        "Growth of a batch: values and input gradients of the 2-16-16-1 network",
+        ("rows", "ms", "µs a row"),
+        *((f"{size:,}", f"{times[str(size)] * 1e3:,.2f}", f"{times[str(size)] / size * 1e6:.2f}") for size in sizes),
+    )
+
+
+def speed() -> None:
+    with tempfile.TemporaryDirectory(prefix="mgraph-bench-") as name:
+        folder = Path(name)
+        measure("rows_growth", 10, script=SPEED)  # keeps the loops' code, if nothing has before
+        compiled_moons(folder)
+        compiled_chain(folder)
+        compiled_rows(folder)
+        compiled_functions()
+        compiled_growth(folder)
+
+
+def all_documents() -> None:
     with tempfile.TemporaryDirectory(prefix="mgraph-bench-") as folder:
         documents(Path(folder))
-    moons()
-    recording()
+
+
+SECTIONS: dict[str, Callable[[], None]] = {
+    "start": cold_start,
+    "documents": all_documents,
+    "moons": moons,
+    "recording": recording,
+    "speed": speed,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Print ratios of mgraph to its peers.")
+    parser.add_argument("section", nargs="*", help=f"of {', '.join(SECTIONS)}; by default all")
+    sections = parser.parse_args().section
+    if unknown := [each for each in sections if each not in SECTIONS]:
+        parser.error(f"there is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    begun = perf_counter()
+    for section in sections or SECTIONS:
+        SECTIONS[section]()
     print(f"\n{perf_counter() - begun:.0f} s")
 
 

@@ -52,8 +52,10 @@ def read(path: str, progress: Progress | None = None) -> Iterator[tuple[list[str
         try:
             source = sys.stdin.buffer if path == files.STANDARD else stack.enter_context(Path(path).open("rb"))
             yield reader(files.display(path), source, progress or (lambda _: None))
+        except FileNotFoundError:
+            raise FileError(f"{files.display(path)}: there is no such file") from None
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
             raise FileError(f"{files.display(path)}: cannot be read: {reason}") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from mgraph import rows
@@ -13,6 +14,8 @@ from mgraph.ops import CONSTANT
 from mgraph.plan import Plan
 from mgraph.replay import replay
 
+MORE = 20
+"""How many chunks to expect of a table whose first one is full."""
 Chunk = Callable[[rows.Rows], Iterable[Sequence[float]]]
 
 
@@ -55,18 +58,16 @@ def replay_table(
             message = f"there is no column for {', '.join(map(shown, missing[:8]))}, which has no recorded number"
             raise FileError(f"{where}: {message}")
         header = [*wiring.outputs, *(f"grad {name}" for name in leaves if backward)]
-        count, used, run = 0, "", None
+        first = next(chunks, [])  # before anything is written
+        work = len(plan.targets) * len(first) * (MORE if len(first) == rows.CHUNK else 1)
+        used, _ = Engines().choose("compiled" if arithmetic == "fast" else engine, work)
+        made = _by_machine if used == "compiled" else _by_reference
+        run, count = made(plan, leaves, fixed, backward, arithmetic), 0
         with rows.written(target, header) as write:
-            for chunk in chunks:
-                if run is None:
-                    more = 20 if len(chunk) == rows.CHUNK else 1
-                    work = len(plan.targets) * len(chunk) * more
-                    used, _ = Engines().choose("compiled" if arithmetic == "fast" else engine, work)
-                    made = _by_machine if used == "compiled" else _by_reference
-                    run = made(plan, leaves, fixed, backward, arithmetic)
+            for chunk in chain([first], chunks):
                 write(run(chunk))
                 count += len(chunk)
-    return Done(count, used or engine, arithmetic)
+    return Done(count, used, arithmetic)
 
 
 def _leaf(plan: Plan, given: str, where: str) -> str:

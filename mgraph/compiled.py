@@ -78,7 +78,7 @@ class Arrays:
     def backward(self) -> None:
         """The adjoints from the numbers and the seeds."""
         s = self.schedule
-        arrays = (self.numbers, self.flow, self.live, s.left, s.right, s.partials, s.starts, s.base, s.size)
+        arrays = (self.numbers, self.flow, self.live, s.left, s.right, s.partials, s.starts, s.base, s.places)
         edges = (s.edges, s.diagonals, s.widths)
         if _call("backward", *arrays, *edges, fast=self.fast):
             _call("backward", *arrays, *edges, careful=True, fast=self.fast)
@@ -233,7 +233,7 @@ class Replayer:
                 np.repeat(each[:, None], LANES, axis=1)
                 for each in (self._arrays.numbers, self._arrays.flow, self._arrays.live)
             )
-            arrays = (data, flow, live, s.left, s.right, s.codes, s.starts, s.base, s.partials, s.size)
+            arrays = (data, flow, live, s.left, s.right, s.codes, s.starts, s.base, s.partials, s.places)
             edges = (s.edges, s.diagonals, s.widths)
             while begin < end:
                 begin = _call("rows", *columns, begin, end, *arrays, *edges, lanes=True, fast=fast)

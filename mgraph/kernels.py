@@ -1,11 +1,11 @@
 """The loops of the compiled engine: written from the op table, a loop an op, and compiled by numba.
 
 Steps come in groups of one op and one level, so that a loop has no dispatch in it. ``flow`` holds the adjoints and
-behind them the contributions: what step s of S passes to its operand k is at ``size + k·S + s``. Adjoints are pulled: a
-node adds up places in ``flow``, in the order that the format defines. Those of a group are listed by diagonals: first
-one place for each of its nodes, then a second one for each that has two, and so on, so that the additions of a node
-come in order and those of different nodes do not wait for each other. A NaN among the adjoints ends up in a leaf, or in
-a node that passes nothing on: only there is it looked for.
+behind them the contributions: what the steps of a group pass to their operand k begins at ``places[k, group]``.
+Adjoints are pulled: a node adds up places in ``flow``, in the order that the format defines. Those of a group are
+listed by diagonals: first one place for each of its nodes, then a second one for each that has two, and so on, so that
+the additions of a node come in order and those of different nodes do not wait for each other. A NaN among the adjoints
+ends up in a leaf, or in a node that passes nothing on: only there is it looked for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from mgraph.machine import compiled, digest, jit, meanings
 from mgraph.ops import ROWS, Op
 
-LANES = 16
+LANES = 32
 """Rows that a batch computes side by side."""
 CODE = {op.name: code for code, op in enumerate(ROWS)}
 UNIT = "1"
@@ -39,9 +39,8 @@ FORWARD_CASE = """
                 {each}data[t{lane}] = forward_{name}({operands})
 """
 BACKWARD = """
-def backward(data, flow, live, left, right, codes, starts, base, size, edges, diagonals, widths):
+def backward(data, flow, live, left, right, codes, starts, base, places, edges, diagonals, widths):
     bad = False
-    steps = left.size
     e = 0
     d = 0
     for group in range(codes.size - 1, -1, -1):
@@ -96,25 +95,27 @@ BACKWARD_CASE = """
 """
 CONTRIBUTION = """
             if mask & {bit}:
+                shift = places[{k}, group] - starts[group]
                 for s in range(starts[group], starts[group + 1]):
                     t = base + s
                     i = left[s]
                     j = right[s]
-                    c = size + {k} * steps + s
+                    c = shift + s
                     {each}flow[c{lane}] = partial_{name}_{k}({operands}, data[t{lane}]) * flow[t{lane}]
 """
 CAREFUL_CONTRIBUTION = """
             if mask & {bit}:
+                shift = places[{k}, group] - starts[group]
                 for s in range(starts[group], starts[group + 1]):
                     t = base + s
                     i = left[s]
                     j = right[s]
-                    c = size + {k} * steps + s
+                    c = shift + s
                     {each}z = partial_{name}_{k}({operands}, data[t{lane}]); flow[c{lane}] = z * flow[t{lane}]; {live}
 """
 ROWS_LOOP = """
 def rows(table, ins, outs, wrt, results, slopes, begin, end, data, flow, live, left, right, codes, starts, base,
-         partials, size, edges, diagonals, widths):
+         partials, places, edges, diagonals, widths):
     for block in range(begin, end, {lanes}):
         count = min({lanes}, end - block)
         for k in range(ins.size):
@@ -125,7 +126,7 @@ def rows(table, ins, outs, wrt, results, slopes, begin, end, data, flow, live, l
             for lane in range(count):
                 results[block + lane, k] = data[outs[k], lane]
         if wrt.size:
-            if backward(data, flow, live, left, right, partials, starts, base, size, edges, diagonals, widths):
+            if backward(data, flow, live, left, right, partials, starts, base, places, edges, diagonals, widths):
                 if {stop}:
                     return block
             for k in range(wrt.size):
@@ -141,7 +142,8 @@ def _indented(text: str, by: int) -> str:
 
 def _source(lanes: bool, careful: bool) -> str:
     """The text of the loops."""
-    each, lane = (f"for lane in range({LANES}): ", ", lane") if lanes else ("", "")
+    # Not range(LANES): LLVM would unroll a loop of known length before it could vectorise it.
+    each, lane = ("for lane in range(data.shape[1]): ", ", lane") if lanes else ("", "")
     names = {"each": each, "lane": lane}
 
     def operands(op: Op) -> str:

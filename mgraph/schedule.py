@@ -33,6 +33,10 @@ class Schedule:
     """(G,) What op each group is of."""
     partials: Array
     """(G,) That, times four, and a bit for each operand to which the group passes a contribution."""
+    places: Array
+    """(2, G) Where in ``flow`` the contributions of each group to its first and second operand begin."""
+    flow: int
+    """How many places ``flow`` has: adjoints, contributions, seeds."""
     starts: Array
     """(G + 1,) Where the groups begin, counted in operations."""
     base: int
@@ -52,10 +56,8 @@ class Schedule:
         """How many positions there are."""
         return len(self.position)
 
-    @property
-    def flow(self) -> int:
-        """How many places ``flow`` has: adjoints, contributions, seeds."""
-        return self.size + 2 * len(self.left) + len(self.seeds)
+
+_UNITS = np.array([[formula == UNIT for formula in (*op.formulas, "")[:2]] for op in OPS.values()])
 
 
 def lay_out(plan: Plan, seeds: Iterable[int], wanted: Iterable[int] | None = None) -> Schedule:
@@ -88,18 +90,28 @@ def lay_out(plan: Plan, seeds: Iterable[int], wanted: Iterable[int] | None = Non
 
     starts = np.append(np.flatnonzero(np.diff(key[order], prepend=-1)), len(key))
     heads = order[starts[:-1]]
-    units = np.array([[formula == UNIT for formula in (*op.formulas, "")[:2]] for op in OPS.values()])
-    place = np.empty(len(target), np.int64)
-    place[order] = np.arange(len(target))
-    edges, first = _edges(target, left, right, position, mask, units[code], place, start, consumers, nodes, slots)
+    passing = _UNITS[code[heads]].T == 0  # a unit partial passes on the adjoint itself
+    passing &= np.array([mask[heads] & 1, mask[heads] & 2], np.bool_)
+    lengths = np.diff(starts)
+    ends = np.cumsum(passing * lengths).reshape(2, -1)
+    places = slots + ends - passing * lengths
+    behind = slots + int(ends.max(initial=0))
+    group, place = np.repeat(np.arange(len(heads)), lengths), np.arange(len(target))
+    sources = np.empty((len(target), 2), np.int64)
+    for k in (0, 1):
+        own = places[k, group] + place - starts[group]
+        sources[order, k] = np.where(passing[k, group], own, len(leaves) + place)
+    edges, first = _edges(left, right, position, mask, sources, start, consumers, nodes, behind)
     edges, diagonals, widths = _diagonals(edges, first, starts, len(leaves))
-    small = np.uint32 if slots + 2 * len(target) + len(start) < 2**32 else np.int64
+    small = np.uint32 if behind + len(start) < 2**32 else np.int64
     return Schedule(
         position=position,
         left=position[left[order]].astype(small),
         right=position[np.maximum(right[order], 0)].astype(small),
         codes=code[heads],
         partials=4 * code[heads] + mask[heads],
+        places=places,
+        flow=behind + len(start),
         starts=starts,
         base=len(leaves),
         nodes=nodes,
@@ -138,19 +150,18 @@ def _flows_(
 
 
 def _edges_(
-    target: Array,
     left: Array,
     right: Array,
     position: Array,
     mask: Array,
-    unit: Array,
-    place: Array,
+    sources: Array,
     seeds: Array,
     consumers: Array,
     nodes: int,
-    size: int,
+    behind: int,
 ) -> tuple[Array, Array]:
-    """The places in ``flow`` that add up to each adjoint, in the order that the format defines; see Schedule."""
+    """The places in ``flow`` that add up to each adjoint, in the order that the format defines, and where those of each
+    position begin."""
     first = np.zeros(nodes + 1, np.int64)
     for slot in range(nodes):
         first[position[slot] + 1] = consumers[slot]
@@ -158,16 +169,15 @@ def _edges_(
         first[p + 1] += first[p]
     edges = np.empty(first[nodes], np.int64)
     at = first[:nodes].copy()
-    behind = size + 2 * target.size
     for k in range(seeds.size):
         p = position[seeds[k]]
         edges[at[p]] = behind + k
         at[p] += 1
-    for s in range(target.size - 1, -1, -1):
+    for s in range(mask.size - 1, -1, -1):
         for k in range(2):
             if mask[s] >> k & 1:
                 p = position[left[s] if k == 0 else right[s]]
-                edges[at[p]] = position[target[s]] if unit[s, k] else size + k * target.size + place[s]
+                edges[at[p]] = sources[s, k]
                 at[p] += 1
     return edges, first
 

@@ -6,6 +6,9 @@ Adjoints are pulled: a node adds up places in ``flow``, in the order that the fo
 listed by diagonals: first one place for each of its nodes, then a second one for each that has two, and so on, so that
 the additions of a node come in order and those of different nodes do not wait for each other. A NaN among the adjoints
 ends up in a leaf, or in a node that passes nothing on: only there is it looked for.
+
+Indices are unsigned, which spares the test for a negative one; ``zero`` makes them as wide as an address (numba makes
+a float of an unsigned and a signed number).
 """
 
 from __future__ import annotations
@@ -26,13 +29,16 @@ UNIT = "1"
 
 FORWARD = """
 def forward(data, left, right, codes, starts, base):
+    zero = base - base
     for group in range(codes.size):
         code = codes[group]
+        first = zero + starts[group]
+        last = zero + starts[group + 1]
 {cases}
 """
 FORWARD_CASE = """
         {branch} code == {code}:
-            for s in range(starts[group], starts[group + 1]):
+            for s in range(first, last):
                 t = base + s
                 i = left[s]
                 j = right[s]
@@ -41,11 +47,13 @@ FORWARD_CASE = """
 BACKWARD = """
 def backward(data, flow, live, left, right, codes, starts, base, places, edges, diagonals, widths):
     bad = False
-    e = 0
+    zero = e = base - base
     d = 0
     for group in range(codes.size - 1, -1, -1):
-        begin = base + starts[group]
-        end = base + starts[group + 1]
+        first = zero + starts[group]
+        last = zero + starts[group + 1]
+        begin = base + first
+        end = base + last
         {pull}
         code = codes[group] >> 2
         mask = codes[group] & 3
@@ -54,7 +62,7 @@ def backward(data, flow, live, left, right, codes, starts, base, places, edges, 
                 {each}bad |= flow[p{lane}] != flow[p{lane}]
 {cases}
     group = codes.size
-    begin = 0
+    begin = zero
     end = base
     {last_pull}
     for p in range(begin, end):
@@ -62,26 +70,47 @@ def backward(data, flow, live, left, right, codes, starts, base, places, edges, 
     return bad
 """
 PULL = """
-for k in range(widths[group]):
-    count = diagonals[d]
-    if k == 0:
-        for p in range(count):
-            source = edges[e + p]
-            {each}flow[begin + p{lane}] = 0.0 + flow[source{lane}]
-        for p in range(begin + count, end):
-            {each}flow[p{lane}] = 0.0
-    else:
-        for p in range(count):
-            source = edges[e + p]
-            {each}flow[begin + p{lane}] += flow[source{lane}]
-    e += count
+width = zero + widths[group]
+if end - begin == 1:
+    {alone}
+    e += width
+else:
+    for p in range(begin, end if width == 0 else begin):
+        {each}flow[p{lane}] = 0.0
+    for k in range(width):
+        count = zero + diagonals[d]
+        if k == 0:
+            for p in range(count):
+                source = edges[e + p]
+                {each}flow[begin + p{lane}] = 0.0 + flow[source{lane}]
+            for p in range(begin + count, end):
+                {each}flow[p{lane}] = 0.0
+        else:
+            for p in range(count):
+                source = edges[e + p]
+                {each}flow[begin + p{lane}] += flow[source{lane}]
+        e += count
+        d += 1
+"""
+ALONE = """
+total = 0.0
+for k in range(width):
+    total += flow[edges[e + k]]
+    d += 1
+flow[begin] = total
+"""
+ALONE_LANES = """
+{each}flow[begin{lane}] = 0.0
+for k in range(width):
+    source = edges[e + k]
+    {each}flow[begin{lane}] += flow[source{lane}]
     d += 1
 """
 CAREFUL_PULL = """
 for p in range(begin, end):
     {each}flow[p{lane}] = 0.0; live[p{lane}] = False
-for k in range(widths[group]):
-    count = diagonals[d]
+for k in range(zero + widths[group]):
+    count = zero + diagonals[d]
     for p in range(count):
         t = begin + p
         source = edges[e + p]
@@ -95,8 +124,8 @@ BACKWARD_CASE = """
 """
 CONTRIBUTION = """
             if mask & {bit}:
-                shift = places[{k}, group] - starts[group]
-                for s in range(starts[group], starts[group + 1]):
+                shift = zero + places[{k}, group] - first
+                for s in range(first, last):
                     t = base + s
                     i = left[s]
                     j = right[s]
@@ -105,8 +134,8 @@ CONTRIBUTION = """
 """
 CAREFUL_CONTRIBUTION = """
             if mask & {bit}:
-                shift = places[{k}, group] - starts[group]
-                for s in range(starts[group], starts[group + 1]):
+                shift = zero + places[{k}, group] - first
+                for s in range(first, last):
                     t = base + s
                     i = left[s]
                     j = right[s]
@@ -159,7 +188,8 @@ def _source(lanes: bool, careful: bool) -> str:
             contribution.format(k=k, bit=k + 1, live=live, **row) for k in range(op.arity) if op.formulas[k] != UNIT
         )
         backward += BACKWARD_CASE.format(contributions=contributions or " " * 12 + "pass", **row)
-    pull = (CAREFUL_PULL if careful else PULL).format(**names)
+    alone = _indented((ALONE_LANES if lanes else ALONE).format(**names), 4)
+    pull = (CAREFUL_PULL if careful else PULL).format(alone=alone, **names)
     text = FORWARD.format(cases=forward)
     text += BACKWARD.format(pull=_indented(pull, 8), cases=backward, last_pull=_indented(pull, 4), **names)
     if lanes:

@@ -39,7 +39,7 @@ class Schedule:
     """How many places ``flow`` has: adjoints, contributions, seeds."""
     starts: Array
     """(G + 1,) Where the groups begin, counted in operations."""
-    base: int
+    base: Any
     """How many leaves: the position of the first operation."""
     nodes: int
     """How many positions are nodes."""
@@ -103,21 +103,21 @@ def lay_out(plan: Plan, seeds: Iterable[int], wanted: Iterable[int] | None = Non
         sources[order, k] = np.where(passing[k, group], own, len(leaves) + place)
     edges, first = _edges(left, right, position, mask, sources, start, consumers, nodes, behind)
     edges, diagonals, widths = _diagonals(edges, first, starts, len(leaves))
-    small = np.uint32 if behind + len(start) < 2**32 else np.int64
+    small = np.uint32 if behind + len(start) < 2**32 else np.uint64
     return Schedule(
         position=position,
         left=position[left[order]].astype(small),
         right=position[np.maximum(right[order], 0)].astype(small),
-        codes=code[heads],
-        partials=4 * code[heads] + mask[heads],
-        places=places,
+        codes=code[heads].astype(np.uint8),
+        partials=(4 * code[heads] + mask[heads]).astype(np.uint8),
+        places=places.astype(small),
         flow=behind + len(start),
-        starts=starts,
-        base=len(leaves),
+        starts=starts.astype(small),
+        base=np.uint64(len(leaves)),
         nodes=nodes,
         edges=edges.astype(small),
-        diagonals=diagonals,
-        widths=widths,
+        diagonals=diagonals.astype(small),
+        widths=widths.astype(small),
         seeds=start,
     )
 
@@ -185,7 +185,7 @@ def _edges_(
 def _diagonals_(edges: Array, first: Array, starts: Array, base: int) -> tuple[Array, Array, Array]:
     """The edges by diagonals, the lengths of the diagonals, and how many each group has; see Schedule.
 
-    The nodes of a group come with the most edges first. Each group has at least one diagonal, be it empty.
+    The nodes of a group come with the most edges first.
     """
     groups = starts.size - 1
     widths = np.empty(groups + 1, np.int64)
@@ -193,7 +193,7 @@ def _diagonals_(edges: Array, first: Array, starts: Array, base: int) -> tuple[A
     for group in range(groups + 1):
         p = 0 if group == groups else base + starts[group]
         empty = group == groups and base == 0
-        widths[group] = max(1, 0 if empty else first[p + 1] - first[p])
+        widths[group] = 0 if empty else first[p + 1] - first[p]
         total += widths[group]
     diagonals = np.zeros(total, np.int64)
     found = np.empty(edges.size, np.int64)

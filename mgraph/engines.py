@@ -69,6 +69,6 @@ def load_compiled() -> Any:
     try:
         from mgraph import compiled
     except ImportError as error:
-        message = f"the compiled engine needs NumPy and numba: pip install 'mgraph-replay[fast]' ({error})"
+        message = f"the compiled engine needs NumPy and numba (the extra fast): pip install numba ({error})"
         raise ReplayError(message) from None
     return compiled

@@ -259,5 +259,5 @@ def _pyarrow(name: str) -> Any:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise FileError(f"{name}: Parquet needs pyarrow: pip install 'mgraph-replay[parquet]'") from None
+        raise FileError(f"{name}: Parquet needs pyarrow (the extra parquet): pip install pyarrow") from None
     return parquet

@@ -212,7 +212,7 @@ except ReplayError as error:
     print(error)
 """
     out = python(code).stdout
-    assert out.startswith("reference\nthe compiled engine needs NumPy and numba: pip install 'mgraph-replay[fast]'")
+    assert out.startswith("reference\nthe compiled engine needs NumPy and numba (the extra fast): pip install numba")
 
 
 def test_a_place_that_cannot_be_written_loses_the_cache_only(tmp_path: Path) -> None:

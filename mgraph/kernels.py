@@ -34,6 +34,7 @@ def forward(data, left, right, codes, starts, base):
         code = codes[group]
         first = zero + starts[group]
         last = zero + starts[group + 1]
+{lone}
 {cases}
 """
 FORWARD_CASE = """
@@ -43,6 +44,18 @@ FORWARD_CASE = """
                 i = left[s]
                 j = right[s]
                 {each}data[t{lane}] = forward_{name}({operands})
+"""
+LONE_FORWARD = """
+        if last - first == 1:
+            t = base + first
+            i = left[first]
+            j = right[first]
+{cases}
+            continue
+"""
+LONE_FORWARD_CASE = """
+            {branch} code == {code}:
+                data[t] = forward_{name}({operands})
 """
 BACKWARD = """
 def backward(data, flow, live, left, right, codes, starts, base, places, edges, diagonals, widths):
@@ -54,9 +67,10 @@ def backward(data, flow, live, left, right, codes, starts, base, places, edges, 
         last = zero + starts[group + 1]
         begin = base + first
         end = base + last
-        {pull}
         code = codes[group] >> 2
         mask = codes[group] & 3
+{lone}
+        {pull}
         if mask == 0:
             for p in range(begin, end):
                 {each}bad |= flow[p{lane}] != flow[p{lane}]
@@ -69,41 +83,47 @@ def backward(data, flow, live, left, right, codes, starts, base, places, edges, 
         {each}bad |= flow[p{lane}] != flow[p{lane}]
     return bad
 """
+LONE_BACKWARD = """
+        if last - first == 1:
+            width = zero + widths[group]
+            total = 0.0
+            for k in range(width):
+                total += flow[edges[e + k]]
+                d += 1
+            e += width
+            t = begin
+            flow[t] = total
+            i = left[first]
+            j = right[first]
+            bad |= mask == 0 and total != total
+{cases}
+            continue
+"""
+LONE_BACKWARD_CASE = """
+            {branch} code == {code}:
+{contributions}
+"""
+LONE_CONTRIBUTION = """
+                if mask & {bit}:
+                    flow[places[{k}, group]] = partial_{name}_{k}({operands}, data[t]) * total
+"""
 PULL = """
-width = zero + widths[group]
-if end - begin == 1:
-    {alone}
-    e += width
-else:
-    for p in range(begin, end if width == 0 else begin):
+if widths[group] == 0:
+    for p in range(begin, end):
         {each}flow[p{lane}] = 0.0
-    for k in range(width):
-        count = zero + diagonals[d]
-        if k == 0:
-            for p in range(count):
-                source = edges[e + p]
-                {each}flow[begin + p{lane}] = 0.0 + flow[source{lane}]
-            for p in range(begin + count, end):
-                {each}flow[p{lane}] = 0.0
-        else:
-            for p in range(count):
-                source = edges[e + p]
-                {each}flow[begin + p{lane}] += flow[source{lane}]
-        e += count
-        d += 1
-"""
-ALONE = """
-total = 0.0
-for k in range(width):
-    total += flow[edges[e + k]]
-    d += 1
-flow[begin] = total
-"""
-ALONE_LANES = """
-{each}flow[begin{lane}] = 0.0
-for k in range(width):
-    source = edges[e + k]
-    {each}flow[begin{lane}] += flow[source{lane}]
+for k in range(zero + widths[group]):
+    count = zero + diagonals[d]
+    if k == 0:
+        for p in range(count):
+            source = edges[e + p]
+            {each}flow[begin + p{lane}] = 0.0 + flow[source{lane}]
+        for p in range(begin + count, end):
+            {each}flow[p{lane}] = 0.0
+    else:
+        for p in range(count):
+            source = edges[e + p]
+            {each}flow[begin + p{lane}] += flow[source{lane}]
+    e += count
     d += 1
 """
 CAREFUL_PULL = """
@@ -169,6 +189,12 @@ def _indented(text: str, by: int) -> str:
     return ("\n" + " " * by).join(text.strip().splitlines())
 
 
+def _passed(op: Op, template: str, row: dict[str, Any]) -> str:
+    """What steps of an op pass to their operands, but for the adjoint itself."""
+    parts = [template.format(k=k, bit=k + 1, **row) for k in range(op.arity) if op.formulas[k] != UNIT]
+    return "".join(parts) or " " * 16 + "pass"
+
+
 def _source(lanes: bool, careful: bool) -> str:
     """The text of the loops."""
     # Not range(LANES): LLVM would unroll a loop of known length before it could vectorise it.
@@ -178,20 +204,25 @@ def _source(lanes: bool, careful: bool) -> str:
     def operands(op: Op) -> str:
         return ", ".join(f"data[{'ij'[k]}{lane}]" for k in range(op.arity))
 
-    forward, backward = "", ""
+    forward = backward = lone_forward = lone_backward = ""
     for code, op in enumerate(ROWS):
         row = {"code": code, "name": op.name, "operands": operands(op), "branch": "elif" if code else "if", **names}
+        row["live"] = f"live[c{lane}] = live[t{lane}]" + " and z != 0.0" * op.selects
         forward += FORWARD_CASE.format(**row)
+        lone_forward += LONE_FORWARD_CASE.format(**row)
         contribution = CAREFUL_CONTRIBUTION if careful else CONTRIBUTION
-        live = f"live[c{lane}] = live[t{lane}]" + " and z != 0.0" * op.selects
-        contributions = "".join(
-            contribution.format(k=k, bit=k + 1, live=live, **row) for k in range(op.arity) if op.formulas[k] != UNIT
-        )
-        backward += BACKWARD_CASE.format(contributions=contributions or " " * 12 + "pass", **row)
-    alone = _indented((ALONE_LANES if lanes else ALONE).format(**names), 4)
-    pull = (CAREFUL_PULL if careful else PULL).format(alone=alone, **names)
-    text = FORWARD.format(cases=forward)
-    text += BACKWARD.format(pull=_indented(pull, 8), cases=backward, last_pull=_indented(pull, 4), **names)
+        backward += BACKWARD_CASE.format(contributions=_passed(op, contribution, row), **row)
+        lone_backward += LONE_BACKWARD_CASE.format(contributions=_passed(op, LONE_CONTRIBUTION, row), **row)
+    lone = not lanes and not careful
+    pull = (CAREFUL_PULL if careful else PULL).format(**names)
+    text = FORWARD.format(cases=forward, lone=LONE_FORWARD.format(cases=lone_forward) * lone)
+    text += BACKWARD.format(
+        lone=LONE_BACKWARD.format(cases=lone_backward) * lone,
+        pull=_indented(pull, 8),
+        cases=backward,
+        last_pull=_indented(pull, 4),
+        **names,
+    )
     if lanes:
         text += ROWS_LOOP.format(lanes=LANES, stop=not careful)
     return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"

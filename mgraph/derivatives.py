@@ -69,7 +69,7 @@ class Lifted:
             for operand, slope in zip(value.operands, _partials(value.op), strict=True):
                 if operand.op in FIXED or operand not in aim:
                     continue
-                found = _contribution(slope(*value.operands, value), adjoint, selects, value in sure)
+                found = _contribution(value.op, slope(*value.operands, value), adjoint, value in sure)
                 if found is not None:
                     adjoints[operand] = _sum(adjoints.get(operand), found)
                     if value in sure and not selects:
@@ -85,8 +85,7 @@ class Lifted:
             total: Term | None = None
             for operand, slope in zip(value.operands, _partials(value.op), strict=True):
                 if operand in found:
-                    selects = OPS[value.op].selects
-                    part = _contribution(slope(*value.operands, value), found[operand], selects, True)
+                    part = _contribution(value.op, slope(*value.operands, value), found[operand], True)
                     total = total if part is None else _sum(total, part)
             if total is not None:
                 found[value] = total
@@ -100,11 +99,17 @@ def literal(x: float) -> Value:
     return value
 
 
-def _contribution(slope: Term, adjoint: Term, selects: bool, sure: bool) -> Term | None:
+def _contribution(op: str, slope: Term, adjoint: Term, sure: bool) -> Term | None:
     """slope·adjoint; a branch that is not taken, or not reached, contributes 0 whatever it is multiplied by."""
-    if selects:
-        return None if slope.__class__ is float and slope == 0.0 else apply("gate", slope, adjoint)
-    return slope * adjoint if sure else apply("gate", adjoint, slope)
+    if not OPS[op].selects:
+        return slope * adjoint if sure else apply("gate", adjoint, slope)
+    if slope.__class__ is float and slope == 0.0:
+        return None
+    if sure or op != "gate":
+        return apply("gate", slope, adjoint)
+    # The slope of a gate may be infinite, and its adjoint 0 for want of a branch that was taken.
+    taken = apply("greater", apply("abs", slope), 0.0)
+    return apply("gate", taken, apply("gate", adjoint, slope))
 
 
 def _sum(total: Term | None, part: Term) -> Term:

@@ -7,12 +7,15 @@ import math
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
+from math import inf, nan
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -105,3 +108,36 @@ def tame(x: Value, low: float, high: float) -> Value:
     if math.isinf(low):
         return x
     return x.sigmoid() + (low + 0.25)
+
+
+HOSTILE = [0.0, -0.0, 1.0, -1.0, 5e-324, -5e-324, 2.0**-1022, 1e308, -1e308, 1e-200, inf, -inf, nan, 0.5, 2.0, 3.0]
+
+
+def bits(x: float) -> bytes:
+    return b"nan" if x != x else struct.pack("<d", x)
+
+
+def random_document(seed: int, size: int = 40) -> dict[str, Any]:
+    """Any op on any operands, hostile numbers among them, some constants and literals, some seeds."""
+    rng = random.Random(seed)
+
+    def number() -> float:
+        return rng.choice(HOSTILE) if rng.random() < 0.3 * (seed % 3) else rng.uniform(-3, 3)
+
+    def written(x: float) -> float | str:
+        return "NaN" if x != x else x if math.isfinite(x) else "Infinity" if x > 0 else "-Infinity"
+
+    nodes: list[dict[str, Any]] = [
+        {"id": f"x{k}", "op": rng.choice(["input", "input", "parameter", "constant"]), "data": written(number())}
+        for k in range(6)
+    ]
+    while len(nodes) < size:
+        op = OPS[rng.choice(list(OPS))]
+        args = []
+        for _ in range(op.arity):
+            literal = rng.random() < 0.1
+            args.append(rng.choice([2.0, 0.5, -1.0, 0.0, 3.0]) if literal else rng.choice(nodes[-12:])["id"])
+        nodes.append({"id": f"n{len(nodes)}", "op": op.name, "args": args})
+    outputs = [node["id"] for node in rng.sample(nodes[6:], 2)]
+    seeds = {name: written(number()) for name in outputs}
+    return {"mgraph": 1, "nodes": nodes, "outputs": outputs, "seeds": seeds}

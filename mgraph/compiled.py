@@ -94,11 +94,18 @@ class Engine:
 
     def __init__(self) -> None:
         self._last: tuple[Plan, list[int], Arrays] | None = None
+        self._lock = threading.Lock()  # the loops release the interpreter's, and the arrays are shared
 
     def __call__(
         self, plan: Plan, leaves: Mapping[int, float], seeds: Mapping[int, float] | None
     ) -> tuple[list[float], Sequence[float | None]]:
         """The nodes' numbers by slot, and their adjoints if there are seeds."""
+        with self._lock:
+            return self._replay(plan, leaves, seeds)
+
+    def _replay(
+        self, plan: Plan, leaves: Mapping[int, float], seeds: Mapping[int, float] | None
+    ) -> tuple[list[float], Sequence[float | None]]:
         start = seeds or {}
         if self._last is None or self._last[0] is not plan or self._last[1] != list(start):
             self._last = plan, list(start), Arrays(plan, start, None, fast=False)
@@ -126,7 +133,7 @@ class Batch:
 
 
 class Replayer:
-    """A graph laid out for machine code; made by :meth:`mgraph.api.Graph.compile`.
+    """A graph laid out for machine code; made by :meth:`mgraph.saved.Graph.compile`. One thread at a time may use it.
 
     ``data`` and ``grad`` are read-only views of n numbers each, those of the last :meth:`forward` and :meth:`backward`;
     ``index`` gives a node's place in them by id. With ``gradients``, only what those need is computed, and elsewhere

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,17 @@ def test_overrides_slices_and_seeds(seed: int) -> None:
         a, b = graph.replay(**options, engine="reference"), graph.replay(**options, engine="compiled")
         assert differing(a, b) == []
         assert (a.seeds, a.overrides) == (b.seeds, b.overrides)
+
+
+def test_threads_may_replay_the_same_graph() -> None:
+    graph = load(ROOT / "samples/moons.json.gz")
+    name = graph.parameters[0]
+    inputs = [{name: k / 8} for k in range(8)]
+    alone = [graph.replay(each, engine="compiled").outputs for each in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda each: graph.replay(each, engine="compiled").outputs, inputs))
+    assert together == alone
+    assert len({str(each) for each in alone}) == 8
 
 
 def test_a_replayer_is_set_and_run_again() -> None:

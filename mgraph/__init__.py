@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mgraph.errors import DocumentError as DocumentError
     from mgraph.errors import DrawError as DrawError
     from mgraph.errors import FileError as FileError
+    from mgraph.errors import FormatError as FormatError
     from mgraph.errors import MgraphError as MgraphError
     from mgraph.errors import ReplayError as ReplayError
     from mgraph.errors import VersionError as VersionError
@@ -51,6 +52,7 @@ _HOME = {
         "DocumentError",
         "DrawError",
         "FileError",
+        "FormatError",
         "MgraphError",
         "ReplayError",
         "VersionError",

@@ -6,6 +6,8 @@
     │   └── CycleError       the nodes depend on themselves; the cycle is named in order
     ├── FileError            a file cannot be read, decoded or written
     ├── ReplayError          a replay was asked for with names or numbers that do not fit
+    ├── FormatError          another tool's graph or file that mgraph cannot take over, or a document that another
+    │                        tool's format cannot hold: which node, and why
     └── DrawError            no picture: no program to draw it, too large, or a bad format
 
 Passing something that is not a number to a ``Value`` is Python's own ``TypeError``.
@@ -57,6 +59,10 @@ class FileError(MgraphError):
 
 class ReplayError(MgraphError):
     """An override, output or seed that does not fit the graph, or an input with no number."""
+
+
+class FormatError(MgraphError):
+    """What another tool made cannot be taken over, or its format cannot hold a document."""
 
 
 class DrawError(MgraphError):

@@ -190,6 +190,15 @@ class Value:
         name = "" if self._name is None else f", name={self._name!r}"
         return f"Value(data={self.data}, grad={self.grad}{name})"
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """``numpy.maximum(array, value)`` and the like: record, element by element."""
+        from importlib import import_module
+
+        arrays = import_module(
+            "mgraph.arrays"
+        )  # by name and only here: arrays are made of values, not values of arrays
+        return arrays.ufunc_on_values(ufunc, method, *inputs, **options)
+
     def __reduce__(self) -> Any:
         raise TypeError("a Value is not copied or pickled; mgraph.save(value, 'graph.json') keeps it and its graph")
 

@@ -17,8 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mgraph import nn as nn
+    from mgraph.api import Entry as Entry
     from mgraph.api import Fit as Fit
+    from mgraph.api import array as array
+    from mgraph.api import contents as contents
     from mgraph.api import fit as fit
+    from mgraph.api import from_jax as from_jax
+    from mgraph.api import from_sympy as from_sympy
+    from mgraph.api import from_torch as from_torch
+    from mgraph.api import from_values as from_values
     from mgraph.api import load as load
     from mgraph.api import loads as loads
     from mgraph.api import picture as picture
@@ -45,7 +52,23 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOME = {
-    "api": ("Fit", "fit", "load", "loads", "picture", "record", "save", "trace"),
+    "api": (
+        "Entry",
+        "Fit",
+        "array",
+        "contents",
+        "fit",
+        "from_jax",
+        "from_sympy",
+        "from_torch",
+        "from_values",
+        "load",
+        "loads",
+        "picture",
+        "record",
+        "save",
+        "trace",
+    ),
     "document": ("schema",),
     "errors": (
         "CycleError",

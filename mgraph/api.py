@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 from mgraph import document as _document
 from mgraph import files
-from mgraph.errors import DocumentError, DrawError
+from mgraph.document import Document
+from mgraph.errors import DocumentError, DrawError, MgraphError
 from mgraph.graph import Wiring
 from mgraph.saved import Graph, collector_paused
 from mgraph.value import Value
@@ -20,20 +21,57 @@ if TYPE_CHECKING:
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
-    """Read a document: a path, plain or gzipped, or ``-`` for standard input.
+    """Read a graph: a document, plain or gzipped; a picture that carries one (.svg, .png); a notebook's
+    (``lesson.ipynb#2`` by its number, ``lesson.ipynb#loss`` by its title); ONNX (.onnx) or CppAD's JSON; ``-`` is
+    standard input.
 
-    Raises FileError if it cannot be read, DocumentError if it is not a document of format 1.
+    Nothing in a file is executed. Raises FileError if it cannot be read, DocumentError if it is not a document of
+    format 1, FormatError if it is another tool's and cannot be taken over.
     """
+    from mgraph.containers import read_one
+
     with collector_paused():
-        raw = files.read(path)
-        try:
-            document = _document.parse(raw)
-            del raw
-            graph = Graph.__new__(Graph)
-            Wiring.__init__(graph, document)  # parse has checked it already
-        except DocumentError as error:
-            error.file = files.display(path)
-            raise
+        return _graph(read_one(path), files.display(path))
+
+
+class Entry(NamedTuple):
+    """A graph in a file: see :func:`contents`."""
+
+    name: str
+    """What to call it: ``lesson.ipynb#2``."""
+    place: str
+    """Where in the file it is: ``cell 4, output 1``."""
+    graph: Graph | None
+    """None if it is broken."""
+    error: MgraphError | None
+    """What is wrong with it, then."""
+
+
+def contents(path: str | os.PathLike[str]) -> list[Entry]:
+    """Every graph in a file; a notebook has any number, some of them broken perhaps. Raises as :func:`load` does."""
+    from mgraph.containers import read_all
+
+    found = []
+    with collector_paused():
+        for name, place, document, error in read_all(path):
+            try:
+                graph = None if document is None else _graph(document, name)
+            except DocumentError as broken:
+                if "#" not in name:
+                    raise
+                found.append(Entry(name, place, None, broken))
+            else:
+                found.append(Entry(name, place, graph, error))
+    return found
+
+
+def _graph(document: Document, name: str) -> Graph:
+    graph = Graph.__new__(Graph)
+    try:
+        Wiring.__init__(graph, document)  # the document has been checked already
+    except DocumentError as error:
+        error.file = name
+        raise
     return graph
 
 
@@ -43,7 +81,7 @@ def loads(text: str | bytes) -> Graph:
 
 
 def save(
-    graph: Graph | Value | Sequence[Value],
+    graph: Any,
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
@@ -52,16 +90,88 @@ def save(
 ) -> Graph:
     """Write a graph, or record a value (or several) with everything it depends on and write that.
 
-    ``title``, ``names`` (as in ``names=locals()``) and ``meta`` are for values; see :func:`record`. The file is
-    written whole or not at all. Returns the graph. Raises DocumentError, FileError.
+    A value may be micrograd's, or one of the many classes like it: see :func:`from_values`. ``title``, ``names`` (as
+    in ``names=locals()``) and ``meta`` are for values; see :func:`record`. The file is written whole or not at all.
+    Returns the graph. Raises DocumentError, FileError, FormatError.
     """
     if not isinstance(graph, Graph):
-        values = [graph] if isinstance(graph, Value) else graph
-        graph = record(*values, title=title, names=names, meta=meta)
+        values = list(graph) if isinstance(graph, list | tuple) else [graph]
+        if all(isinstance(value, Value | Real) for value in values):
+            graph = record(*values, title=title, names=names, meta=meta)
+        else:
+            graph = from_values(*values, title=title, names=names, meta=meta)
     elif title is not None or names is not None or meta is not None:
         raise TypeError("title, names and meta are for recording values; a graph has its own")
     graph.save(path)
-    return graph
+    return graph  # type: ignore[no-any-return]
+
+
+def from_values(
+    *roots: Any,
+    names: Mapping[str, object] | None = None,
+    ops: Mapping[str, Callable[..., Any]] | None = None,
+    title: str | None = None,
+    tolerance: int | None = None,
+    meta: Mapping[str, Any] | None = None,
+) -> Graph:
+    """The graph of a value of another class: micrograd's, or any that keeps a number, its operands and an op.
+
+    Fields have the usual names: ``data``, ``value`` or ``val``; ``grad``; ``_prev``, ``_children``, ``parents``;
+    ``_op`` or ``op``; ``label`` or ``name``. Numbers and gradients are recorded as they are, for ``verify`` to
+    compare. Operands kept in a set are put in order again, from the closure of ``_backward`` or by the recorded
+    number; ``meta`` of the document says how. ``ops={"mish": f}`` gives further ops a meaning: a function of values in
+    terms of known ops. Raises FormatError, naming the node, where that cannot be done or two readings fit.
+    """
+    from mgraph.formats import values
+
+    if not roots:
+        raise TypeError("from_values needs at least one value")
+    with collector_paused():
+        document = values.load(roots, names=names, ops=ops, title=title, tolerance=tolerance)
+        document["meta"] = {**document["meta"], **(meta or {})}
+        return _graph(_document.validate(document) if meta else document, "values")
+
+
+def from_torch(
+    output: Any,
+    names: Any = None,
+    *,
+    inputs: tuple[Any, ...] | None = None,
+    tolerance: int | None = None,
+    title: str | None = None,
+) -> Graph:
+    """The graph of a PyTorch computation: a tensor with its autograd graph (or several), or a ``torch.export`` program.
+
+    ``names`` is a mapping of names to tensors (``names=locals()``) or an ``nn.Module``; ``inputs`` are the example
+    tensors of a program, by default its own. Leaves and outputs record PyTorch's own numbers. All must be float64;
+    float32 needs a ``tolerance``, in units in the last place of binary64 (one of binary32 is 2**29). Raises
+    FormatError for what cannot be taken over, with its place.
+    """
+    from mgraph.formats import torch
+
+    return Graph(torch.load(output, names, inputs=inputs, tolerance=tolerance, title=title))
+
+
+def from_jax(function: Callable[..., Any], *args: Any, tolerance: int | None = None, title: str | None = None) -> Graph:
+    """The graph of a JAX function at these arguments, by its jaxpr; outputs record JAX's own numbers.
+
+    All must be float64 (``jax.config.update("jax_enable_x64", True)``); float32 needs a ``tolerance``, as in
+    :func:`from_torch`. Raises FormatError for a primitive that cannot be taken over, with its place.
+    """
+    from mgraph.formats import jax
+
+    return Graph(jax.load(function, *args, tolerance=tolerance, title=title))
+
+
+def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, title: str | None = None) -> Graph:
+    """The graph of a SymPy expression, or of several; ``values`` are the symbols' numbers, by symbol or name.
+
+    A symbol without a number becomes an input that must be given one at replay. Raises FormatError for what the op
+    table cannot express.
+    """
+    from mgraph.formats import sympy
+
+    return Graph(sympy.load(expressions, values, title=title))
 
 
 def record(
@@ -140,8 +250,9 @@ def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:
     >>> trace(lambda x, y: (x * y).tanh(), x=1.0, y=2.0)
 
     Each number among the arguments, defaults included, becomes an ``input`` of that name; in a list or tuple, of
-    its place (``x[0]``). The function returns a value, or a list, tuple or dict of them; with one output its
-    gradients are recorded too. Control flow is recorded as it went for these numbers. Raises TypeError for a
+    its place (``x[0]``); in a NumPy array of floats, of its place there (``W[2,3]``). The function returns a value,
+    or a list, tuple, dict or array of them; with one output its gradients are recorded too. Control flow is recorded
+    as it went for these numbers. Raises TypeError for a
     result that is not made of values or numbers.
     """
     from inspect import Parameter, signature
@@ -155,38 +266,61 @@ def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:
             bound.arguments[name] = _as_inputs(name, x)
     result = function(*bound.args, **bound.kwargs)
     outputs = list(result.values()) if isinstance(result, dict) else result
-    outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+    outputs = list(_flat(outputs))
     if len(outputs) == 1 and isinstance(outputs[0], Value):
         outputs[0].backward()
     title = getattr(function, "__name__", "<lambda>")
     return record(*outputs, title=None if title == "<lambda>" else title)
 
 
+def _flat(outputs: Any) -> Iterator[Any]:
+    if isinstance(outputs, list | tuple) or getattr(outputs, "ndim", 0):
+        for each in outputs:
+            yield from _flat(each)
+    else:
+        yield outputs
+
+
 def _as_inputs(name: str, x: Any) -> Any:
     if isinstance(x, list | tuple):
         values = [_as_inputs(f"{name}[{k}]", each) for k, each in enumerate(x)]
         return type(x)(*values) if hasattr(x, "_fields") else type(x)(values)
+    if getattr(getattr(x, "dtype", None), "kind", "") == "f" and getattr(x, "ndim", 0):
+        from mgraph.arrays import array
+
+        return array(x, name)
     return Value(x, name=name) if isinstance(x, float | int | Real) and x is not True and x is not False else x
 
 
-def picture(drawing: Digraph | Graph, path: str | os.PathLike[str], timeout: float = 120.0) -> None:
+def array(data: Any, name: str | None = None, op: str = "input") -> Any:
+    """A NumPy array of values: NumPy's functions on it (``@``, ``sum``, ``exp``, ``maximum``, …) record.
+
+    With ``name="W"`` its elements are called ``W[2,3]``; ``op`` is input, parameter or constant. Raises TypeError for
+    what is not made of real numbers.
+    """
+    from mgraph.arrays import array as made
+
+    return made(data, name, op)
+
+
+def picture(drawing: Digraph | Graph, path: str | os.PathLike[str], timeout: float = 120.0, embed: bool = True) -> None:
     """Write a drawing, or a graph as :meth:`Graph.draw` draws it, as the picture that the path's ending names: .svg,
-    .png, .pdf or .dot.
+    .png, .pdf or .dot. With ``embed``, an .svg or .png carries the document, for :func:`load` to take out again.
 
     ``timeout`` is in seconds. Raises DrawError if it cannot be drawn, FileError if it cannot be written.
     """
     drawn = drawing.draw() if isinstance(drawing, Graph) else drawing
-    files.write_all({os.fspath(path): picture_bytes(drawn, path, timeout)})
+    files.write_all({os.fspath(path): picture_bytes(drawn, path, timeout, embed)})
 
 
-def picture_bytes(drawing: Digraph, path: str | os.PathLike[str], timeout: float = 120.0) -> bytes:
+def picture_bytes(drawing: Digraph, path: str | os.PathLike[str], timeout: float = 120.0, embed: bool = True) -> bytes:
     """What :func:`picture` writes to ``path``."""
     from mgraph import dot
+    from mgraph.drawing import picture as drawn
 
     suffix = Path(os.fspath(path)).suffix[1:].lower()
     kind = "dot" if suffix == "gv" else suffix
     if kind not in dot.FORMATS:
         endings = ", ".join(f".{each}" for each in dot.FORMATS)
         raise DrawError(f"{os.fspath(path)}: the ending says what to draw: {endings}")
-    boxes = sum("shape=record" in line or "shape=box3d" in line for line in drawing.body)
-    return dot.picture(drawing.source, kind, boxes, timeout)
+    return drawn(drawing, kind, timeout, embed)

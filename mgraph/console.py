@@ -12,7 +12,7 @@ from mgraph.document import number as json_number
 from mgraph.table import cut, number, printable, table
 
 if TYPE_CHECKING:
-    from mgraph.api import Fit
+    from mgraph.api import Entry, Fit
     from mgraph.replay import Run
     from mgraph.saved import Graph
     from mgraph.verify import Discrepancy, Report
@@ -134,6 +134,38 @@ def facts_lines(found: dict[str, Any], width: int) -> list[str]:
         else:
             fits = len(label) + len(text) <= width
             lines.append(cut(f"{label}{text}" if fits else f"{key}  {text}", width))
+    return lines
+
+
+def heading(name: str, place: str, graph: Graph) -> str:
+    """One graph of several: what it is called, and where it is."""
+    title = f" {printable(graph.document['title'])}" if "title" in graph.document else ""
+    return click.style(f"{printable(name)}{title}", bold=True) + f" ({place})"
+
+
+def entry(found: Entry) -> dict[str, Any]:
+    """A graph of a notebook as JSON, in short."""
+    known: dict[str, Any] = {"name": found.name, "place": found.place}
+    if found.graph is None:
+        return {**known, "error": str(found.error)}
+    return {
+        **known,
+        "title": found.graph.document.get("title"),
+        "nodes": len(found.graph),
+        "outputs": found.graph.outputs,
+        "digest": found.graph.digest,
+    }
+
+
+def entry_lines(file: str, entries: list[Entry], width: int) -> list[str]:
+    """The graphs of a notebook, one a line."""
+    if not entries:
+        return [f"{printable(file)}: no graph in this notebook"]
+    lines = []
+    for k, each in enumerate(entries, 1):
+        count = "broken" if each.graph is None else f"{len(each.graph):,} node{'s' * (len(each.graph) != 1)}"
+        title = "" if each.graph is None else each.graph.document.get("title", "")
+        lines.append(cut(f"#{k:<3} {each.place:<18} {count:<14} {printable(title)}".rstrip(), width))
     return lines
 
 

@@ -111,7 +111,12 @@ def number(x: float) -> Number:
 
 def parse(raw: bytes) -> Document:
     """Read a document from UTF-8 JSON. Raises DocumentError, with the JSON path or the line and column."""
-    document = validate(strictjson.loads(raw))
+    return checked(strictjson.loads(raw), raw)
+
+
+def checked(loaded: object, raw: bytes) -> Document:
+    """The document that the JSON ``raw`` is, parsed already. Raises DocumentError."""
+    document = validate(loaded)
     rest = {key: value for key, value in document.items() if key != "nodes"}
     strictjson.refuse_repeated_keys(raw, 1 + sum(map(len, document["nodes"])) + strictjson.count_keys(rest))
     return document

@@ -8,12 +8,17 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
 from mgraph.errors import FileError, shown
 
 STANDARD = "-"
+EXPANSION = 100
+"""How many times its own size packed data may become; a document gains a factor of 5 to 30."""
+FLOOR = 16 * 2**20
+"""What any packed data may become, however small it is, in bytes."""
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -40,11 +45,45 @@ def _gunzip(raw: bytes, path: str | os.PathLike[str]) -> bytes:
     import zlib
 
     try:
-        return gzip.decompress(raw)
+        with gzip.open(BytesIO(raw)) as stream:
+            return _within(stream.read(_limit(raw) + 1), raw)
     except EOFError:
-        raise FileError(f"{display(path)}: the gzip data ends in the middle (cut short?)") from None
+        reason = "ends in the middle (cut short?)"
+    except ValueError as error:
+        reason = str(error)
     except (OSError, zlib.error) as error:
-        raise FileError(f"{display(path)}: the gzip data is damaged: {_reason(error)}") from None
+        reason = f"is damaged: {_reason(error)}"
+    raise FileError(f"{display(path)}: the gzip data {reason}")
+
+
+def inflate(packed: bytes) -> bytes:
+    """Unpack zlib data (RFC 1950), to at most 100 times its size or 16 MiB, whichever is more.
+
+    Raises ValueError, with what the data does wrong, when it is cut short, damaged, or would become larger.
+    """
+    import zlib
+
+    stream = zlib.decompressobj()
+    try:
+        found = _within(stream.decompress(packed, _limit(packed) + 1), packed)
+    except zlib.error:
+        raise ValueError("is damaged") from None
+    if not stream.eof:
+        raise ValueError("ends in the middle (cut short?)")
+    return found
+
+
+def _limit(packed: bytes) -> int:
+    return max(FLOOR, EXPANSION * len(packed))
+
+
+def _within(unpacked: bytes, packed: bytes) -> bytes:
+    if len(unpacked) > _limit(packed):
+        raise ValueError(
+            f"unpacks to more than {_limit(packed):,} bytes ({EXPANSION} times its size, or 16 MiB): a decompression"
+            " bomb? If you trust it, unpack it yourself first"
+        )
+    return unpacked
 
 
 def write_all(contents: Mapping[str, bytes]) -> None:

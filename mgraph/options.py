@@ -33,6 +33,7 @@ def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return [CompletionItem(name + "=" * setting) for name in names if name.startswith(incomplete)]
 
 
+PICTURE = "PICTURE ends in .svg, .png, .pdf or .dot."
 FILE = click.argument("file", type=click.Path(allow_dash=True))
 ULPS = click.option("--ulps", type=click.IntRange(min=0), metavar="N", help="Tolerance in units in the last place.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -119,6 +120,7 @@ def draw_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--heat", type=click.Choice(["grad"]), help="Colour by the gradient's magnitude."),
             click.option("--collapse", type=click.IntRange(min=1), metavar="N", help="One box a scope, N levels deep."),
             click.option("--force", is_flag=True, help="Draw more than 2,000 boxes all the same."),
+            click.option("--no-embed", is_flag=True, help="Leave the document out of an SVG or PNG."),
             click.option("--timeout", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds."),
         )
     ):

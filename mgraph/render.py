@@ -21,6 +21,8 @@ from mgraph.ops import OPS
 if TYPE_CHECKING:
     from graphviz import Digraph
 
+    from mgraph.drawing import Drawing
+
 SCOPE_LIMIT = 12
 """Frames around a node at the most; deeper scopes are drawn in the last of them."""
 NODE_LIMIT = 2_000
@@ -43,6 +45,7 @@ class _Box:
     tooltip: str
     scope: str
     heat: float = 0.0
+    fill: str = ""
     op: str | None = None
     shape: str = "record"
     edges: list[tuple[str, bool]] = field(default_factory=list)
@@ -60,12 +63,15 @@ def draw(
     heat: str | None = None,
     collapse: int | None = None,
     force: bool = False,
-) -> Digraph:
-    """DOT for the graph with these numbers, as the graphviz package's ``Digraph``, which shows itself in Jupyter.
+    fills: Mapping[str, str] | None = None,
+    legend: Mapping[str, str] | None = None,
+) -> Drawing:
+    """DOT for the graph with these numbers, as a graphviz ``Digraph``, which shows itself in Jupyter.
 
     ``digits`` are decimals; ``direction`` is LR, TB, RL or BT; ``scopes`` draws scopes as clusters; ``heat="grad"``
-    colours by the gradient's magnitude; ``collapse=n`` draws each scope n levels deep as one box. Raises DrawError
-    for more than 2,000 boxes, unless ``force``, and for options that do not exist.
+    colours by the gradient's magnitude; ``collapse=n`` draws each scope n levels deep as one box. ``fills`` are
+    fill colours by id (a box of many has the first of theirs), and ``legend`` says by name what colours mean. Raises
+    DrawError for more than 2,000 boxes, unless ``force``, and for options that do not exist.
     """
     if direction not in DIRECTIONS:
         raise DrawError(f"the direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
@@ -75,7 +81,7 @@ def draw(
         raise DrawError(f"digits are from 0 to 17, not {digits}")
     if collapse is not None and collapse < 1:
         raise DrawError(f"scopes collapse at level 1 or deeper, not {collapse}")
-    boxes = _boxes(wiring, data, grad, digits, collapse)
+    boxes = _boxes(wiring, data, grad, digits, collapse, fills or {})
     if len(boxes) > NODE_LIMIT and not force:
         raise DrawError(
             f"{len(boxes):,} boxes are more than can be laid out in good time (at most {NODE_LIMIT:,}); draw the scopes"
@@ -86,23 +92,26 @@ def draw(
     clusters = _Clusters(picture) if scopes else None
     for box in boxes:
         place = clusters.of("/".join(box.scope.split("/")[:SCOPE_LIMIT])) if clusters else picture
-        _draw_box(place, box, _fill(box.heat, levels) if heat else {})
+        plain = {"style": "filled", "fillcolor": box.fill} if box.fill else {}
+        _draw_box(place, box, _fill(box.heat, levels) if heat else plain)
     if clusters:
         clusters.close()
     for box in boxes:
         _draw_edges(picture, box)
     if heat:
-        _legend(picture, levels)
+        bounds = [(f"{bound:.2g}", colour) for colour, bound in reversed(levels.items())]
+        _legend(picture, "|grad| up to", bounds or [("all are 0", HEAT[0])])
+    elif legend:
+        _legend(picture, "", legend.items())
     return picture
 
 
-def _digraph(direction: str) -> Digraph:
-    from graphviz import Digraph
-
+def _digraph(direction: str) -> Drawing:
     from mgraph.dot import use_fallback
+    from mgraph.drawing import Drawing
 
     use_fallback()
-    return Digraph(
+    return Drawing(
         graph_attr={"rankdir": direction, **FONT},
         node_attr={**FONT, "margin": "0.14,0.06"},
         edge_attr={"arrowsize": "0.8"},
@@ -111,7 +120,12 @@ def _digraph(direction: str) -> Digraph:
 
 
 def _boxes(
-    wiring: Wiring, data: Mapping[str, float], grad: Mapping[str, float], digits: int, collapse: int | None
+    wiring: Wiring,
+    data: Mapping[str, float],
+    grad: Mapping[str, float],
+    digits: int,
+    collapse: int | None,
+    fills: Mapping[str, str],
 ) -> list[_Box]:
     home: dict[str, _Box] = {}  # the box that each node is drawn in
     scopes: dict[str, _Box] = {}
@@ -126,6 +140,7 @@ def _boxes(
         else:
             box = _value_box(k, node, data.get(name), grad.get(name), digits)
         home[name] = box
+        box.fill = box.fill or fills.get(name, "")
         magnitude = abs(grad.get(name, 0.0))
         box.heat = max(box.heat, magnitude if magnitude == magnitude else 0.0)
         for operand in node.get("args", ()):
@@ -222,11 +237,11 @@ def _levels(magnitudes: Iterable[float]) -> dict[str, float]:
     return {colour: 10 ** (top - step * (4 - k)) for k, colour in enumerate(HEAT[1:])}
 
 
-def _legend(picture: Digraph, levels: dict[str, float]) -> None:
+def _legend(picture: Digraph, title: str, entries: Iterable[tuple[str, str]]) -> None:
+    """A frame with a box for each colour, by what it means."""
     with picture.subgraph(name="cluster_legend") as legend:
-        legend.attr(label="|grad| up to", style="dashed", color="gray60")
-        entries = [(f"{bound:.2g}", colour) for colour, bound in levels.items()] or [("all are 0", HEAT[0])]
-        for k, (text, colour) in enumerate(reversed(entries)):
+        legend.attr(label=title, style="dashed", color="gray60")
+        for k, (text, colour) in enumerate(entries):
             font = "white" if colour in HEAT[4:] else "black"
             legend.node(f"legend{k}", label=text, shape="box", style="filled", fillcolor=colour, fontcolor=font)
 

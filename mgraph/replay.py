@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
+from typing import Any
 
 from mgraph.document import Document, Node, number
 from mgraph.errors import ReplayError, shown
@@ -96,6 +97,13 @@ class Run:
         """The wiring to show this run by: an operation that was given a number is an input."""
         whatif = any("args" in self.wiring.nodes[self.wiring.index[name]] for name in self.overrides)
         return Wiring(recorded(self)) if whatif else self.wiring
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
+        from mgraph.drawing import bundle
+        from mgraph.render import draw
+
+        outputs = ", ".join(f"{name} = {x!r}" for name, x in list(self.outputs.items())[:4])
+        return bundle(recorded(self), lambda: draw(self.shown(), self.data, self.grad), f"<Run {outputs}>")
 
 
 def replay(

@@ -21,9 +21,8 @@ from mgraph.replay import replay as _replay
 from mgraph.replay import with_leaves as _with_leaves
 
 if TYPE_CHECKING:
-    from graphviz import Digraph
-
     from mgraph.compiled import Replayer
+    from mgraph.drawing import Drawing
     from mgraph.rowwise import Done
     from mgraph.verify import Report
 
@@ -198,17 +197,17 @@ class Graph(Wiring):
         heat: str | None = None,
         collapse: int | None = None,
         force: bool = False,
-    ) -> Digraph:
+    ) -> Drawing:
         """The picture, as a graphviz ``Digraph``, of the recorded numbers or of those of ``run``.
 
-        It shows itself in Jupyter; :func:`picture` gives its bytes. For the options see
+        It shows itself in Jupyter and carries the document; :func:`picture` writes it. For the options see
         :func:`mgraph.render.draw`. Raises DrawError for more than 2,000 boxes, unless ``force``.
         """
         from mgraph.render import draw
 
         wiring: Wiring = self if run is None else run.shown()
         data, grad = (self.data, self.grad) if run is None else (run.data, run.grad)
-        return draw(
+        drawing = draw(
             wiring,
             data,
             grad,
@@ -219,10 +218,26 @@ class Graph(Wiring):
             collapse=collapse,
             force=force,
         )
+        drawing.document = self.document if run is None else _recorded(run)
+        return drawing
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
+        from mgraph.drawing import bundle
+
+        return bundle(self.document, self.draw, repr(self))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the document: ``.json``, ``.json.gz``, or ``-`` for standard output. Raises FileError."""
         files.write_all({os.fspath(path): self.to_bytes()})
+
+    def export(self, to: str) -> bytes:
+        """The graph as another tool's file or program: python, c, onnx, latex, …; see :data:`mgraph.formats.TARGETS`.
+
+        Raises FormatError for what the format cannot hold, by name.
+        """
+        from mgraph.formats import export
+
+        return export(self, to)
 
     def to_bytes(self) -> bytes:
         """The bytes that :meth:`save` writes (before gzip)."""

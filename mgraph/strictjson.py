@@ -43,6 +43,16 @@ def loads(raw: bytes) -> Any:
         raise _syntax_error(raw, error) from None
 
 
+def lenient(raw: bytes) -> Any:
+    """Parse what Python's ``json`` writes, its NaN and Infinity too; None if it is not even that."""
+    import json
+
+    try:
+        return json.loads(raw, parse_int=lambda digits: -0.0 if digits == "-0" else int(digits))
+    except (ValueError, RecursionError):
+        return None
+
+
 def _syntax_error(raw: bytes, error: orjson.JSONDecodeError) -> DocumentError:
     try:
         text = raw.decode()

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from itertools import count
 from numbers import Real
 from typing import TYPE_CHECKING, Any, SupportsFloat, overload
@@ -20,6 +21,9 @@ from mgraph.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER, Op
 
 LITERAL = "literal"
 """Op of a plain number used as an operand: a constant that costs the document no node."""
+
+SHORTEST_NODE = 40
+"""Bytes of a node in a document at the least."""
 
 FIXED = (CONSTANT, LITERAL)
 """Ops of values that get no gradient."""
@@ -114,14 +118,14 @@ class Value:
             other = _operand(other)
             if other is None:
                 return NotImplemented
-        return _record("add", (self, other), self.data + other.data)
+        return record_op("add", (self, other), self.data + other.data)
 
     def __mul__(self, other: object) -> Value:
         if other.__class__ is not Value:
             other = _operand(other)
             if other is None:
                 return NotImplemented
-        return _record("mul", (self, other), self.data * other.data)
+        return record_op("mul", (self, other), self.data * other.data)
 
     def __pos__(self) -> Value:
         return self
@@ -192,12 +196,19 @@ class Value:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """``numpy.maximum(array, value)`` and the like: record, element by element."""
-        from importlib import import_module
-
         arrays = import_module(
             "mgraph.arrays"
         )  # by name and only here: arrays are made of values, not values of arrays
         return arrays.ufunc_on_values(ufunc, method, *inputs, **options)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
+        # In a notebook a value shows its graph. What does that is built on values, so it is imported by name.
+        size = len(history((self,)))
+        drawing = import_module("mgraph.drawing")
+        if size * SHORTEST_NODE > drawing.limit:
+            return {"text/plain": f"{self!r}\n{drawing.left_out(f'over {size * SHORTEST_NODE:,}')}"}
+        graph = import_module("mgraph.api").record(self)
+        return drawing.bundle(graph.document, graph.draw, repr(self))  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
         raise TypeError("a Value is not copied or pickled; mgraph.save(value, 'graph.json') keeps it and its graph")
@@ -281,11 +292,12 @@ def apply(name: str, *operands: SupportsFloat) -> Value | float:
         raise TypeError(f"{name} takes {op.arity} operand{'s' * (op.arity > 1)}, got {len(operands)}")
     if not any(isinstance(operand, Value) for operand in operands):
         return op.forward(*map(_number, operands))
-    values = tuple(o if isinstance(o, Value) else _literal(_number(o)) for o in operands)
-    return _record(name, values, op.forward(*[value.data for value in values]))
+    values = tuple(o if isinstance(o, Value) else literal(_number(o)) for o in operands)
+    return record_op(name, values, op.forward(*[value.data for value in values]))
 
 
-def _record(op: str, operands: tuple[Value, ...], data: float) -> Value:
+def record_op(op: str, operands: tuple[Value, ...], data: float) -> Value:
+    """A new value made by ``op`` of ``operands``, with ``data`` taken as it is given."""
     value: Value = _new(Value)
     value.data = data
     value.grad = 0.0
@@ -302,8 +314,9 @@ _new = object.__new__
 _current_scope = _scope.get
 
 
-def _literal(data: float) -> Value:
-    return _record(LITERAL, (), data)
+def literal(data: float) -> Value:
+    """A plain number as an operand."""
+    return record_op(LITERAL, (), data)
 
 
 def _number(number: SupportsFloat) -> float:
@@ -318,14 +331,14 @@ def _operand(other: object) -> Value | None:
     """A value for an operand; None for what is not a number (the caller then returns NotImplemented)."""
     if isinstance(other, Value):
         return other
-    return _literal(float(other)) if isinstance(other, Real) else None
+    return literal(float(other)) if isinstance(other, Real) else None
 
 
 def _binary(name: str, left: object, right: object) -> Value:
     a, b = _operand(left), _operand(right)
     if a is None or b is None:
         return NotImplemented  # type: ignore[no-any-return]  # for Python to try the other side
-    return _record(name, (a, b), OPS[name].forward(a.data, b.data))
+    return record_op(name, (a, b), OPS[name].forward(a.data, b.data))
 
 
 def _compared(compare: Callable[[float, float], bool], value: Value, other: object) -> bool:
@@ -342,7 +355,7 @@ def _install(op: Op) -> None:
     name, forward = op.name, op.forward
 
     def unary(self: Value) -> Value:
-        return _record(name, (self,), forward(self.data))
+        return record_op(name, (self,), forward(self.data))
 
     def binary(self: Value, other: object) -> Value:
         return _binary(name, self, other)

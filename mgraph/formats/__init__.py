@@ -1,5 +1,57 @@
-"""Foreign formats, one module each. The core knows none of them; a module here knows one and nothing of the others.
+"""Foreign formats, one module each, and the table of those that a graph can be exported to.
 
-A module that reads has ``load``, which gives a document; one that writes has ``dump``, which takes a wiring and gives
-bytes, and ``OPS``, how the format spells each op. An op that is not in ``OPS`` is refused by name.
+The core knows none of them; a module here knows one format and nothing of the others. A module that reads has
+``load``, which gives a document; one that writes has ``dump``, which takes a wiring and gives bytes, and ``OPS``: how
+the format spells each op. An op that is not in ``OPS`` is refused by name.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from mgraph.errors import FormatError, nearest
+
+if TYPE_CHECKING:
+    from mgraph.graph import Wiring
+
+
+class Target(NamedTuple):
+    """A format that a graph can be exported to."""
+
+    module: str
+    suffix: str
+    says: str
+    """What it is, in a line."""
+    function: str = "dump"
+
+
+TARGETS = {
+    "json": Target("own", ".json", "mgraph's own document"),
+    "python": Target("python", ".py", "a Python module without dependencies"),
+    "numpy": Target("numpy", ".py", "a Python module over NumPy arrays: many rows at once"),
+    "torch": Target("pytorch", ".py", "a Python module over PyTorch tensors"),
+    "jax": Target("jaxlib", ".py", "a Python module over JAX arrays"),
+    "c": Target("c", ".c", "one file of C99"),
+    "onnx": Target("onnx", ".onnx", "an ONNX model in float64"),
+    "latex": Target("latex", ".tex", "LaTeX, an equation a node"),
+    "latex-expression": Target("latex", ".tex", "LaTeX, one expression an output", "dump_expression"),
+    "sympy": Target("sympy_out", ".py", "a Python module that builds SymPy expressions"),
+    "mermaid": Target("mermaid", ".mmd", "a Mermaid flowchart"),
+    "dot": Target("dot", ".dot", "the picture's DOT text"),
+    "graphml": Target("graphml", ".graphml", "GraphML, by NetworkX"),
+    "node-link": Target("nodelink", ".json", "NetworkX's node-link JSON"),
+    "cppad": Target("cppad", ".json", "CppAD's JSON AD graph"),
+    "csv": Target("csv", ".csv", "a table, a node a row"),
+}
+
+
+def export(wiring: Wiring, to: str) -> bytes:
+    """The graph in another format, one of :data:`TARGETS`.
+
+    Raises FormatError for a format there is not, and for what the format cannot hold, by name.
+    """
+    if to not in TARGETS:
+        raise FormatError(f"no format {to!r} to export to.{nearest(to, TARGETS)} There are {', '.join(TARGETS)}")
+    target = TARGETS[to]
+    return getattr(import_module(f"mgraph.formats.{target.module}"), target.function)(wiring)  # type: ignore[no-any-return]

@@ -1,0 +1,133 @@
+"""Commands that look and compare: verify, info, validate and diff."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mgraph.errors import MgraphError
+from mgraph.options import FILE, JSON, PICTURE, ULPS, show, show_json, width
+
+if TYPE_CHECKING:
+    from mgraph.api import Entry
+
+
+def _fail(error: object) -> None:
+    click.echo(f"mgraph: {error}", err=True)
+
+
+def _is_whole(entries: list[Entry], file: str) -> bool:
+    """Whether this is the one graph that the file, or the name given, stands for; else it is a notebook's list."""
+    from mgraph.files import display
+
+    return [entry.name for entry in entries] == [display(file)]
+
+
+@click.command()
+@FILE
+@ULPS
+@click.option("--strict", is_flag=True, help="Let the distance of a full replay count too.")
+@click.option("--no-differences", is_flag=True, help="Leave out the finite differences.")
+@JSON
+def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_json: bool) -> None:
+    """Check every number that FILE records.
+
+    First, does each follow from the recorded numbers it was made of; then, how far does a full replay from the
+    leaves end up; last, do finite differences agree with the gradients. The verdict rests on the first (with
+    --strict on the second too) and on gradients that finite differences refute. Exit status 1 if it fails.
+
+    Of a notebook, every graph is checked.
+    """
+    from mgraph import console
+    from mgraph.api import contents
+
+    entries = contents(file)
+    whole = _is_whole(entries, file)
+    status, found = 0, []
+    for entry in entries:
+        if entry.graph is None:
+            _fail(entry.error)
+            status = 2
+            continue
+        report = entry.graph.verify(ulps, strict, finite_differences=not no_differences)
+        status = max(status, int(not report.ok))
+        found.append(console.report_json(entry.name, report))
+        if not as_json:
+            lines = console.report_lines(report)
+            show(lines if whole else [console.heading(entry.name, entry.place, entry.graph), *lines, ""])
+    if as_json:
+        show_json(found[0] if whole else {"file": file, "graphs": found})
+    elif not entries:
+        show([f"{file}: no graph in this notebook"])
+    sys.exit(status)
+
+
+@click.command()
+@FILE
+@JSON
+def info(file: str, as_json: bool) -> None:
+    """Say what is in FILE: counts, depth, leaves, digests; of a notebook, which graphs."""
+    from mgraph import console
+    from mgraph.api import contents
+
+    entries = contents(file)
+    whole = _is_whole(entries, file)
+    if whole:
+        assert entries[0].graph is not None
+        found: dict[str, Any] = console.facts(entries[0].graph)
+    else:
+        found = {"graphs": [console.entry(each) for each in entries]}
+    if as_json:
+        show_json({"file": file.encode(errors="replace").decode(), **found})
+    elif whole:
+        show(console.facts_lines(found, width()))
+    else:
+        show(console.entry_lines(file, entries, width()))
+    for each in entries:
+        if each.error is not None:
+            _fail(each.error)
+    sys.exit(2 if any(each.error is not None for each in entries) else 0)
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
+def validate(files: tuple[str, ...]) -> None:
+    """Check that each FILE is a document of the format, or carries some."""
+    from mgraph.api import contents
+    from mgraph.document import VERSION
+
+    failed = False
+    for file in files:
+        try:
+            entries = contents(file)
+        except MgraphError as error:
+            _fail(error)
+            failed = True
+            continue
+        for entry in entries:
+            if entry.graph is None:
+                _fail(entry.error)
+                failed = True
+            else:
+                name = file if _is_whole(entries, file) else entry.name
+                count = f"{len(entry.graph):,} node{'s' * (len(entry.graph) != 1)}"
+                click.echo(f"{name}: a valid document of format {VERSION}, {count}")
+        if not entries:
+            click.echo(f"{file}: no graph in this notebook")
+    sys.exit(2 if failed else 0)
+
+
+@click.command()
+@click.argument("old", metavar="A", type=click.Path(allow_dash=True))
+@click.argument("new", metavar="B", type=click.Path(allow_dash=True))
+@JSON
+@click.option("--draw", metavar="PICTURE", type=click.Path(), help=f"Draw both in one, changes coloured. {PICTURE}")
+def diff(old: str, new: str, as_json: bool, draw: str | None) -> None:
+    """Say what was changed from A to B, and which numbers moved because of it.
+
+    Nodes are matched by id, else by structure: names and the order of nodes do not matter. Exit status 0 if A and B
+    are the same computation, 1 if not.
+    """
+    raise NotImplementedError

@@ -1,0 +1,104 @@
+"""Commands that make something of a graph: draw, gradient, export and extract."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mgraph.formats import TARGETS
+from mgraph.options import FILE, OUT, draw_options
+
+
+@click.command()
+@FILE
+@click.argument("picture_path", metavar="PICTURE", type=click.Path())
+@OUT
+@draw_options
+def draw(
+    file: str, picture_path: str, outputs: tuple[str, ...], timeout: float, no_embed: bool, **options: Any
+) -> None:
+    """Draw the numbers that FILE records.
+
+    PICTURE ends in .svg, .png, .pdf or .dot. A number that is not recorded is drawn as a question mark; mgraph run
+    --draw draws what a replay gives. --out NAME draws only what NAME needs. An SVG or PNG carries the document: it
+    can be a FILE itself.
+    """
+    from mgraph.api import load, picture
+
+    graph = load(file)
+    if outputs:
+        graph = graph.slice(outputs)
+    picture(graph.draw(**options), picture_path, timeout, embed=not no_embed)
+    click.echo(f"drawn: {picture_path}", err=True)
+
+
+@click.command()
+@FILE
+@click.option("--of", metavar="NAME", help="What to differentiate.  [default: the outputs, times their seeds]")
+@click.option("--wrt", metavar="NAME", multiple=True, help="With respect to what.  [default: inputs and parameters]")
+@click.option("--second", is_flag=True, help="The second derivatives (the Hessian's upper triangle).")
+@click.option("--save", metavar="OUT", type=click.Path(allow_dash=True), default="-", help="[default: standard output]")
+def gradient(file: str, of: str | None, wrt: tuple[str, ...], second: bool, save: str) -> None:
+    """Make the document that computes the gradient of FILE.
+
+    It can be replayed with other inputs, drawn, and differentiated again.
+    """
+    from mgraph.api import load
+
+    graph = load(file)
+    derived = graph.hessian(of, wrt or None) if second else graph.gradient(of, wrt or None)
+    derived.save(save)
+    if save != "-":
+        click.echo(f"saved: {save}", err=True)
+
+
+@click.command()
+@FILE
+@click.option("--to", "target", type=click.Choice(list(TARGETS)), required=True, help="What to write.")
+@click.option("--save", metavar="OUT", type=click.Path(allow_dash=True), default="-", help="[default: standard output]")
+def export(file: str, target: str, save: str) -> None:
+    """Write FILE for another tool.
+
+    python, numpy, torch, jax and c are programs that compute the same numbers and their gradients; json is
+    mgraph's own document, for a FILE that is something else.
+    """
+    from mgraph import files
+    from mgraph.api import load
+
+    files.write_all({save: load(file).export(target)})
+    if save != "-":
+        click.echo(f"saved: {save}", err=True)
+
+
+@click.command()
+@FILE
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+def extract(file: str, folder: str) -> None:
+    """Write the graphs that FILE, a notebook or a picture, carries to DIR, as documents.
+
+    They are called after FILE: lesson-1.json, lesson-2.json, … A broken one is named, and the others are written;
+    the exit status is then 2.
+    """
+    from mgraph import files
+    from mgraph.api import contents
+
+    entries = contents(file)
+    stem = Path(file.partition("#")[0]).stem if file != files.STANDARD else "graph"
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    made = {
+        str(Path(folder) / f"{stem}-{k}.json"): entry.graph.to_bytes()
+        for k, entry in enumerate(entries, 1)
+        if entry.graph is not None
+    }
+    files.write_all(made)
+    for path in made:
+        click.echo(f"saved: {path}", err=True)
+    if not entries:
+        click.echo(f"{file}: no graph in this notebook", err=True)
+    for entry in entries:
+        if entry.error is not None:
+            click.echo(f"mgraph: {entry.error}", err=True)
+    sys.exit(2 if len(made) < len(entries) else 0)

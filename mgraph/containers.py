@@ -1,0 +1,151 @@
+"""Which graphs a file holds, be it a document, a picture, a notebook or another tool's graph, and which of them a name
+such as ``lesson.ipynb#loss`` means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mgraph import document as _document
+from mgraph import files, strictjson
+from mgraph.document import Document
+from mgraph.errors import DocumentError, FileError, FormatError, MgraphError, nearest, shown
+
+
+class Kept(NamedTuple):
+    """A graph that a file holds: its document, or what is wrong with it."""
+
+    name: str
+    """What to call it: the file, and for one of a notebook its number (``lesson.ipynb#2``)."""
+    place: str
+    """Where in the file it is, empty for a file that is nothing else."""
+    document: Document | None
+    error: MgraphError | None
+
+    @property
+    def title(self) -> str:
+        """The document's title, or an empty string."""
+        return "" if self.document is None else self.document.get("title", "")
+
+
+def read_one(path: str | os.PathLike[str]) -> Document:
+    """The document in a file; a notebook's is told by ``#`` and its number or title, unless it is the only one.
+
+    Raises FileError, DocumentError, FormatError.
+    """
+    name, wanted = _split(os.fspath(path))
+    raw = files.read(name)
+    kept = list(_documents(raw, name))
+    del raw
+    found = _chosen(kept, name, wanted)
+    if found.error is not None:
+        raise found.error
+    assert found.document is not None
+    return found.document
+
+
+def read_all(path: str | os.PathLike[str]) -> list[Kept]:
+    """Every graph in a file, or the one that ``#`` names. Of a notebook's graphs some may be broken; for any other
+    file, what is wrong is raised: FileError, DocumentError, FormatError."""
+    name, wanted = _split(os.fspath(path))
+    kept = list(_documents(files.read(name), name))
+    return kept if wanted is None else [_chosen(kept, name, wanted)._replace(name=files.display(path))]
+
+
+def _split(path: str) -> tuple[str, str | None]:
+    """A path and what follows ``#``, unless a file of the whole name is there."""
+    name, mark, wanted = path.rpartition("#")
+    return (name, wanted) if mark and name and not Path(path).exists() else (path, None)
+
+
+def _chosen(kept: list[Kept], path: str, wanted: str | None) -> Kept:
+    where = files.display(path)
+    if not kept:
+        raise FileError(
+            f"{where}: no graph in this notebook: show a Value, Graph or Run as a cell's result, and save the notebook"
+        )
+    if wanted is None:
+        if len(kept) == 1:
+            return kept[0]
+        raise FileError(f"{where}: {len(kept)} graphs; name one: {_listed(kept)}")
+    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(kept):
+        return kept[int(wanted) - 1]
+    titled = [each for each in kept if each.title == wanted]
+    if len(titled) == 1:
+        return titled[0]
+    if titled:
+        raise FileError(f"{where}: {len(titled)} graphs are called {shown(wanted)}; name one: {_listed(titled)}")
+    near = nearest(wanted, [each.title for each in kept if each.title])
+    raise FileError(f"{where}: no graph {shown(wanted)} in it.{near} There are {_listed(kept)}")
+
+
+def _listed(kept: list[Kept]) -> str:
+    names = [
+        f"#{each.name.rpartition('#')[2]}" + f" ({shown(each.title, 40)[1:-1]})" * bool(each.title) for each in kept
+    ]
+    return ", ".join(names[:12]) + ", …" * (len(names) > 12)
+
+
+_PICKLE = (".pkl", ".pickle", ".joblib")
+
+
+def _documents(raw: bytes, path: str) -> Iterator[Kept]:
+    from mgraph.formats import png, svg
+
+    where = files.display(path)
+    if (raw[:1] == b"\x80" and raw[1:2] <= b"\x05") or path.lower().endswith(_PICKLE):
+        raise FileError(
+            f"{where}: a pickle. To open one runs any code that is in it, so mgraph never does; in the program that"
+            " made it, keep the graph by mgraph.save(value, 'graph.json')"
+        )
+    if raw[:4] == b"PK\x03\x04":
+        raise FileError(f"{where}: a zip archive (such as PyTorch's .pt, which holds pickles), not a document")
+    try:
+        if path.lower().endswith(".onnx"):
+            from mgraph.formats import onnx
+
+            yield Kept(where, "", _document.validate(onnx.load(raw, Path(path).parent)), None)
+        elif png.match(raw):
+            yield Kept(where, "PNG picture", _document.parse(png.load(raw)), None)
+        elif svg.match(raw):
+            yield Kept(where, "SVG picture", _document.parse(svg.load(raw)), None)
+        else:
+            yield from _json(raw, where)
+    except FormatError as error:
+        raise FormatError(f"{where}: {error}") from None
+    except DocumentError as error:
+        error.file = where
+        raise
+
+
+def _json(raw: bytes, where: str) -> Iterator[Kept]:
+    from mgraph.formats import notebook
+
+    try:
+        loaded = strictjson.loads(raw)
+    except DocumentError as error:
+        # A notebook's other outputs may hold the NaN that Python's json writes.
+        loaded = strictjson.lenient(raw) if b'"nbformat"' in raw else None
+        if not notebook.match(loaded):
+            raise error from None
+    if notebook.match(loaded):
+        for k, (place, found) in enumerate(notebook.load(loaded)):
+            yield _checked(found, f"{where}#{k + 1}", place)
+        return
+    if isinstance(loaded, dict) and "op_usage_vec" in loaded:
+        from mgraph.formats import cppad
+
+        yield Kept(where, "", _document.validate(cppad.load(raw)), None)
+        return
+    yield Kept(where, "", _document.checked(loaded, raw), None)
+
+
+def _checked(found: Any, name: str, place: str) -> Kept:
+    try:
+        document = _document.parse(found.encode()) if isinstance(found, str) else _document.validate(found)
+    except DocumentError as error:
+        error.file = f"{name} ({place})"
+        return Kept(name, place, None, error)
+    return Kept(name, place, document, None)

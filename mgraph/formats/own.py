@@ -1,0 +1,11 @@
+"""mgraph's own document, as a format to export to: what a picture, a notebook or another tool's graph becomes."""
+
+from __future__ import annotations
+
+from mgraph.document import dump as _dump
+from mgraph.graph import Wiring
+
+
+def dump(wiring: Wiring) -> bytes:
+    """The document's bytes, as they are saved."""
+    return _dump(wiring.document)

@@ -1,0 +1,79 @@
+"""SVG pictures that carry their graph: the document is the text of an element of its own in ``<metadata>``."""
+
+from __future__ import annotations
+
+import re
+from xml.parsers import expat
+
+from mgraph.errors import FormatError
+
+NAMESPACE = "urn:mgraph:format:1"
+_ELEMENT = f"{NAMESPACE} document"
+
+
+def dump(picture: bytes, document: bytes) -> bytes:
+    """The picture with the document (its JSON) in it, before anything that is drawn."""
+    text = re.sub("[\ufffe\uffff]", lambda m: f"\\u{ord(m[0]):04x}", document.decode())  # XML has no such characters
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    element = f'<metadata><document xmlns="{NAMESPACE}">{text}</document></metadata>'
+    start = picture.index(b">", picture.index(b"<svg")) + 1
+    return picture[:start] + b"\n" + element.encode() + picture[start:]
+
+
+def match(raw: bytes) -> bool:
+    """Whether these bytes are XML, to be read as SVG."""
+    return raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
+
+
+class _Done(Exception):
+    """The document has been read; the rest of the picture is not looked at."""
+
+
+def load(raw: bytes) -> bytes:
+    """The document, as JSON, that a picture carries. Raises FormatError without a whole one.
+
+    Entities are not expanded, nothing outside the file is read, and of a picture of any size only what is in front of
+    the document is parsed.
+    """
+    found: list[str] | None = None
+    root = ""
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal found, root
+        root = root or name
+        if name == _ELEMENT:
+            found = []
+
+    def end(name: str) -> None:
+        if name == _ELEMENT:
+            raise _Done
+
+    def characters(text: str) -> None:
+        if found is not None:
+            found.append(text)
+
+    def entity(*declaration: object) -> None:
+        raise FormatError("the picture declares XML entities, which mgraph does not read")
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler, parser.EntityDeclHandler = characters, entity
+    try:
+        parser.Parse(raw, True)
+    except _Done:
+        return "".join(found or ()).encode()
+    except expat.ExpatError as error:
+        where = f"line {error.lineno:,}, column {error.offset + 1:,}"
+        if found is not None:
+            raise FormatError(f"the graph in this picture ends in the middle, at {where} (cut short?)") from None
+        raise FormatError(f"no graph in this picture, which is not whole XML: {_words(error)}, at {where}") from None
+    if root.rpartition(" ")[2] != "svg":
+        raise FormatError(f"XML, but no SVG picture: its root is <{root.rpartition(' ')[2][:60]}>")
+    raise FormatError(
+        "no graph in this picture: mgraph did not draw it, or drew it with --no-embed, or another program has saved"
+        " it without its metadata"
+    )
+
+
+def _words(error: expat.ExpatError) -> str:
+    return expat.errors.messages[error.code]

@@ -1,0 +1,152 @@
+"""Graphs of objects, micrograd's ``Value`` and its many relatives, made into graphs of our own values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mgraph.document import Document
+from mgraph.errors import FormatError, shown
+from mgraph.formats.objects import NUMBER, Reader, Reading, fields_of
+from mgraph.ops import INPUT
+from mgraph.recording import document_of
+from mgraph.value import Value, history, literal, record_op
+
+
+def match(root: object) -> bool:
+    """Whether an object looks like a node of a graph: it keeps a number and operands."""
+    found = fields_of(root)
+    return found is not None and found.operands is not None
+
+
+def load(
+    roots: Sequence[Any],
+    *,
+    names: Mapping[str, object] | None = None,
+    ops: Mapping[str, Callable[..., Any]] | None = None,
+    title: str | None = None,
+    tolerance: int | None = None,
+) -> Document:
+    """The document of everything that ``roots`` were computed from, with the numbers and gradients that they hold.
+
+    ``names`` as in ``record``; ``ops`` gives further ops a meaning, by their spelling: a function of values in terms
+    of known ops. Gradients are recorded if a root has one that is not 0, which is taken for the seed. How the operands
+    were found is in ``meta``. Raises FormatError, which names the node, for what is no such graph, for an unknown op,
+    for a cycle, and where two readings fit.
+    """
+    made = _Import(ops or {})
+    values = [made.value_of(root) for root in roots]
+    for value in values:
+        value._seed = value.grad if value.grad != 0.0 else None
+    named = made.swapped(names) if names else None
+    document = document_of(values, title=title, names=named, tolerance=tolerance)
+    document["meta"] = {"imported": made.account(values, document, type(roots[0]))}
+    return document
+
+
+class _Import:
+    """One import: which value each object has become, and how it was read."""
+
+    def __init__(self, ops: Mapping[str, Callable[..., Any]]) -> None:
+        self.reader = Reader(ops)
+        self.made: dict[int, Value] = {}  # by id, because a foreign class may define equality; roots keep all alive
+        self.how: dict[Value, str] = {}
+
+    def value_of(self, root: Any) -> Value:
+        """The value of an object, after those of all that it depends on, each from its first operand to the last."""
+        made, read, readings, path = self.made, self.reader.read, dict[int, Reading](), [root]
+        while path:
+            held = path[-1]
+            key = id(held)
+            if key in made:
+                path.pop()
+            elif key in readings:
+                path.pop()
+                made[key] = self._make(held, readings[key])
+            else:
+                try:
+                    readings[key] = reading = read(held)
+                except FormatError as error:
+                    raise self._placed(error, held, path, readings) from None
+                for operand in reversed(reading.operands):
+                    below = id(operand)
+                    if below not in made and operand.__class__ is not float:
+                        if below in readings:
+                            raise self._cycle(operand, path, readings)
+                        path.append(operand)
+        return made[id(root)]
+
+    def _make(self, held: Any, reading: Reading) -> Value:
+        data, grad, name = self.reader.holds(held)
+        op, kept, how = reading
+        if not kept:
+            value = record_op(INPUT, (), data)
+        else:
+            made = self.made
+            operands = tuple([literal(o) if o.__class__ is float else made[id(o)] for o in kept])
+            if op.__class__ is not str:
+                value = self._expanded(op, operands, held, grad)
+                value.data = data
+            else:
+                while len(operands) > 2:  # a sum of several, from the first on
+                    first = record_op(op, operands[:2], operands[0].data + operands[1].data)
+                    first.grad = grad
+                    operands = (first, *operands[2:])
+                value = record_op(op, operands, data)
+            self.how[value] = how
+        value.grad, value.name = grad, name
+        return value
+
+    def _expanded(self, function: Any, operands: tuple[Value, ...], held: Any, grad: float) -> Value:
+        """A user's op in terms of known ops; the values within get the gradients that follow from the op's own."""
+        stand_ins = [Value(operand.data) for operand in operands]
+        result = function(*stand_ins)
+        if not isinstance(result, Value) or not result.operands:
+            raise FormatError(
+                f"{self.reader.title(held)}: the function given for this op returns {shown(result)}; it must compute"
+                " with the values that it gets"
+            )
+        result.backward(grad)
+        actual = dict(zip(stand_ins, operands, strict=True))
+        for value in history((result,)):
+            value.operands = tuple(actual.get(operand, operand) for operand in value.operands)
+        return result
+
+    def _placed(self, error: FormatError, held: Any, path: list[Any], readings: Mapping[int, Reading]) -> FormatError:
+        """The error, with where the object is if it cannot even be called anything."""
+        if fields_of(held) is not None:
+            return error
+        consumers = (each for each in reversed(path) if id(each) in readings and id(each) not in self.made)
+        consumer = next(consumers, None)
+        where = "" if consumer is None else f"{self.reader.title(consumer)}: among its operands is "
+        return FormatError(f"{where}{shown(held)}, which is {error}")
+
+    def _cycle(self, start: Any, path: list[Any], readings: Mapping[int, Reading]) -> FormatError:
+        opened = list({id(o): o for o in path if id(o) in readings and id(o) not in self.made}.values())
+        loop = opened[next(k for k, held in enumerate(opened) if held is start) :]
+        some = [self.reader.title(held) for held in loop[:6]] + ["…"] * (len(loop) > 6)
+        return FormatError(f"the values depend on themselves: {' <- '.join([*some, self.reader.title(start)])}")
+
+    def swapped(self, names: Mapping[str, object]) -> dict[str, object]:
+        """``names`` with values in place of the objects, in lists and tuples too."""
+
+        def swap(held: object, depth: int = 0) -> object:
+            if isinstance(held, list | tuple) and depth < 8:
+                return [swap(each, depth + 1) for each in held]
+            return self.made.get(id(held))
+
+        return {name: swap(held) for name, held in names.items()}
+
+    def account(self, roots: Sequence[Value], document: Document, kind: type) -> dict[str, Any]:
+        """Where the graph came from and how operands were found: counts, and the nodes that only their number told."""
+        found: dict[str, Any] = {
+            "from": f"{kind.__module__}.{kind.__qualname__}",
+            "operands": dict(Counter(self.how.values()).most_common()),
+        }
+        if NUMBER in found["operands"]:
+            kept = [value for value in history(tuple(roots)) if value.op != "literal"]
+            nodes = [node for node in document["nodes"] if node["op"] != "constant"]
+            told = [n["id"] for v, n in zip(kept, nodes, strict=True) if self.how.get(v) == NUMBER]
+            found["told by their number"] = told[:100]
+        return found

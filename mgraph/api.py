@@ -147,9 +147,9 @@ def from_torch(
     float32 needs a ``tolerance``, in units in the last place of binary64 (one of binary32 is 2**29). Raises
     FormatError for what cannot be taken over, with its place.
     """
-    from mgraph.formats import torch
+    from mgraph.formats import module
 
-    return Graph(torch.load(output, names, inputs=inputs, tolerance=tolerance, title=title))
+    return Graph(module("torch").load(output, names, inputs=inputs, tolerance=tolerance, title=title))
 
 
 def from_jax(function: Callable[..., Any], *args: Any, tolerance: int | None = None, title: str | None = None) -> Graph:
@@ -158,9 +158,9 @@ def from_jax(function: Callable[..., Any], *args: Any, tolerance: int | None = N
     All must be float64 (``jax.config.update("jax_enable_x64", True)``); float32 needs a ``tolerance``, as in
     :func:`from_torch`. Raises FormatError for a primitive that cannot be taken over, with its place.
     """
-    from mgraph.formats import jax
+    from mgraph.formats import module
 
-    return Graph(jax.load(function, *args, tolerance=tolerance, title=title))
+    return Graph(module("jax").load(function, *args, tolerance=tolerance, title=title))
 
 
 def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, title: str | None = None) -> Graph:
@@ -169,9 +169,9 @@ def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, t
     A symbol without a number becomes an input that must be given one at replay. Raises FormatError for what the op
     table cannot express.
     """
-    from mgraph.formats import sympy
+    from mgraph.formats import module
 
-    return Graph(sympy.load(expressions, values, title=title))
+    return Graph(module("sympy").load(expressions, values, title=title))
 
 
 def record(
@@ -274,7 +274,7 @@ def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:
 
 
 def _flat(outputs: Any) -> Iterator[Any]:
-    if isinstance(outputs, list | tuple) or getattr(outputs, "ndim", 0):
+    if isinstance(outputs, list | tuple) or getattr(outputs, "shape", None):
         for each in outputs:
             yield from _flat(each)
     else:
@@ -285,7 +285,7 @@ def _as_inputs(name: str, x: Any) -> Any:
     if isinstance(x, list | tuple):
         values = [_as_inputs(f"{name}[{k}]", each) for k, each in enumerate(x)]
         return type(x)(*values) if hasattr(x, "_fields") else type(x)(values)
-    if getattr(getattr(x, "dtype", None), "kind", "") == "f" and getattr(x, "ndim", 0):
+    if getattr(getattr(x, "dtype", None), "kind", "") == "f" and getattr(x, "shape", None):
         from mgraph.arrays import array
 
         return array(x, name)

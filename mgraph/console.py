@@ -120,7 +120,7 @@ def facts(graph: Graph) -> dict[str, Any]:
         "outputs": graph.outputs,
         "recorded": {"data": len(graph.data), "grad": len(graph.grad)},
         "tolerance": document.get("tolerance", {"ulps": 0}),
-        "digest": graph.digest,
+        "digests": graph.digests,
     }
 
 
@@ -128,6 +128,12 @@ def facts_lines(found: dict[str, Any], width: int) -> list[str]:
     """The facts, one a line."""
     lines = []
     for key, value in found.items():
+        if key == "digests":
+            lines += [
+                "digests, SHA-256",
+                *(f"  {name:<11}{each.removeprefix('sha256:')}" for name, each in value.items()),
+            ]
+            continue
         label, text = f"{key:<13}", printable(_in_words(value))
         if key == "description":
             lines.append(fill(text, width, initial_indent=label, subsequent_indent=" " * len(label)))

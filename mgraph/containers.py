@@ -92,7 +92,7 @@ _PICKLE = (".pkl", ".pickle", ".joblib")
 
 
 def _documents(raw: bytes, path: str) -> Iterator[Kept]:
-    from mgraph.formats import png, svg
+    from mgraph.formats import module, png, svg
 
     where = files.display(path)
     if (raw[:1] == b"\x80" and raw[1:2] <= b"\x05") or path.lower().endswith(_PICKLE):
@@ -104,9 +104,8 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
         raise FileError(f"{where}: a zip archive (such as PyTorch's .pt, which holds pickles), not a document")
     try:
         if path.lower().endswith(".onnx"):
-            from mgraph.formats import onnx
-
-            yield Kept(where, "", _document.validate(onnx.load(raw, Path(path).parent)), None)
+            document = module("onnx").load(raw, Path(path).parent)
+            yield Kept(where, "", _document.validate(document), None)
         elif png.match(raw):
             yield Kept(where, "PNG picture", _document.parse(png.load(raw)), None)
         elif svg.match(raw):
@@ -121,7 +120,7 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
 
 
 def _json(raw: bytes, where: str) -> Iterator[Kept]:
-    from mgraph.formats import notebook
+    from mgraph.formats import module, notebook
 
     try:
         loaded = strictjson.loads(raw)
@@ -135,9 +134,7 @@ def _json(raw: bytes, where: str) -> Iterator[Kept]:
             yield _checked(found, f"{where}#{k + 1}", place)
         return
     if isinstance(loaded, dict) and "op_usage_vec" in loaded:
-        from mgraph.formats import cppad
-
-        yield Kept(where, "", _document.validate(cppad.load(raw)), None)
+        yield Kept(where, "", _document.validate(module("cppad").load(raw)), None)
         return
     yield Kept(where, "", _document.checked(loaded, raw), None)
 

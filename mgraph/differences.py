@@ -71,8 +71,12 @@ def differentiate(
     seeds: dict[int, float],
     slots: Sequence[int],
     grad: Sequence[float | None],
+    tolerance: int = 0,
 ) -> Differences:
-    """Compare the gradients recorded for ``slots`` with central differences around the replayed ``data``."""
+    """Compare the gradients recorded for ``slots`` with central differences around the replayed ``data``.
+
+    ``tolerance``, in units in the last place, is what the record may be off by itself.
+    """
     nodes = plan.wiring.nodes
     cost = 4 * STEPS * max(1, len(plan.targets))
     chosen = list(slots)
@@ -96,6 +100,7 @@ def differentiate(
         else:
             estimate, error = found
             allowance = SWEEP * (magnitudes[k] + abs(estimate)) + TINY
+            allowance += tolerance * UNIT * abs(estimate)
             compared.append(Difference(name, value, estimate, error + allowance))
     return Differences(compared, skipped, len(slots))
 

@@ -31,11 +31,12 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
 def picture(drawing: graphviz.Digraph, kind: str, timeout: float = 120.0, embed: bool = True) -> bytes:
     """The picture as svg, png, pdf or dot; with ``embed``, an SVG or PNG carries the document. Raises DrawError."""
     boxes = sum("shape=record" in line or "shape=box3d" in line for line in drawing.body)
-    drawn = dot.picture(drawing.source, kind, boxes, timeout)
+    drawn: bytes = dot.picture(drawing.source, kind, boxes, timeout)
     document = getattr(drawing, "document", None)
     if not embed or document is None or kind not in ("svg", "png"):
         return drawn
-    return (svg if kind == "svg" else png).dump(drawn, _document.dump(document))
+    carried = _document.dump(document)
+    return svg.dump(drawn, carried) if kind == "svg" else png.dump(drawn, carried)
 
 
 def bundle(document: Document, draw: Callable[[], Drawing], text: str) -> dict[str, Any]:

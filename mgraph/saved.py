@@ -22,6 +22,7 @@ from mgraph.replay import with_leaves as _with_leaves
 
 if TYPE_CHECKING:
     from mgraph.compiled import Replayer
+    from mgraph.diff import Diff
     from mgraph.drawing import Drawing
     from mgraph.rowwise import Done
     from mgraph.verify import Report
@@ -182,6 +183,38 @@ class Graph(Wiring):
         from mgraph.verify import verify
 
         return verify(self._plan, ulps, strict, finite_differences)
+
+    def diff(self, other: Wiring) -> Diff:
+        """What was changed from this graph to ``other``, and which numbers moved; see :class:`mgraph.diff.Diff`.
+
+        Nodes are matched by id, else by structure, so that names and the order of nodes do not matter.
+        """
+        from mgraph.diff import diff
+
+        with collector_paused():
+            return diff(self, other)
+
+    def draw_diff(self, other: Wiring, found: Diff, force: bool = False) -> Drawing:
+        """One picture of this graph and ``other``, with what changed and what moved coloured. Raises DrawError."""
+        from mgraph.diff import LEGEND, union
+        from mgraph.render import draw
+
+        whole, fills = union(self, other, found)
+        data = {n["id"]: float(n["data"]) for n in whole.nodes if "data" in n}
+        grad = {n["id"]: float(n["grad"]) for n in whole.nodes if "grad" in n}
+        return draw(whole, data, grad, fills=fills, legend=LEGEND, force=force)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the structure, of the recipe (structure and leaves' numbers) and of the document.
+
+        The first two are equal for graphs that differ only in ids, labels or order.
+        """
+        from mgraph.structure import numbering, recipe, structure
+
+        with collector_paused():
+            order = numbering(self)
+            return {"structure": structure(self, order), "recipe": recipe(self, order), "document": self.digest}
 
     def slice(self, outputs: Iterable[str]) -> Graph:
         """The graph of what ``outputs`` need, and of nothing else."""

@@ -164,7 +164,7 @@ def verify(plan: Plan, tolerance: int | None = None, strict: bool = False, finit
             _worst(_compare(plan, checked, "data", data, again)), _worst(_compare(plan, graded, "grad", grad, back))
         )
         if finite_differences and graded:
-            differences = differentiate(plan, again, seeds, graded, grad)
+            differences = differentiate(plan, again, seeds, graded, grad, limit)
     order = sorted(audit, key=lambda d: (wiring.index[d.node], d.field))
     return Report(limit, strict, len(checked), len(graded), order, suspects, replayed, missing, differences)
 

@@ -130,4 +130,19 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> None:
     Nodes are matched by id, else by structure: names and the order of nodes do not matter. Exit status 0 if A and B
     are the same computation, 1 if not.
     """
-    raise NotImplementedError
+    from mgraph import difftext, files
+    from mgraph.api import load, picture_bytes
+
+    if old == new == files.STANDARD:
+        raise click.UsageError("A and B would both read standard input")
+    before, after = load(old), load(new)
+    found = before.diff(after)
+    if draw:
+        files.write_all({draw: picture_bytes(before.draw_diff(after, found), draw)})
+    if as_json:
+        show_json({"a": old, "b": new, **difftext.as_json(found)})
+    else:
+        show(difftext.lines(found, width()))
+    if draw:
+        click.echo(f"drawn: {draw}", err=True)
+    sys.exit(0 if found.same else 1)

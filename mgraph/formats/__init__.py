@@ -8,7 +8,7 @@ the format spells each op. An op that is not in ``OPS`` is refused by name.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mgraph.errors import FormatError, nearest
 
@@ -30,8 +30,8 @@ TARGETS = {
     "json": Target("own", ".json", "mgraph's own document"),
     "python": Target("python", ".py", "a Python module without dependencies"),
     "numpy": Target("numpy", ".py", "a Python module over NumPy arrays: many rows at once"),
-    "torch": Target("pytorch", ".py", "a Python module over PyTorch tensors"),
-    "jax": Target("jaxlib", ".py", "a Python module over JAX arrays"),
+    "torch": Target("torch_out", ".py", "a Python module over PyTorch tensors"),
+    "jax": Target("jax_out", ".py", "a Python module over JAX arrays"),
     "c": Target("c", ".c", "one file of C99"),
     "onnx": Target("onnx", ".onnx", "an ONNX model in float64"),
     "latex": Target("latex", ".tex", "LaTeX, an equation a node"),
@@ -39,8 +39,8 @@ TARGETS = {
     "sympy": Target("sympy_out", ".py", "a Python module that builds SymPy expressions"),
     "mermaid": Target("mermaid", ".mmd", "a Mermaid flowchart"),
     "dot": Target("dot", ".dot", "the picture's DOT text"),
-    "graphml": Target("graphml", ".graphml", "GraphML, by NetworkX"),
-    "node-link": Target("nodelink", ".json", "NetworkX's node-link JSON"),
+    "graphml": Target("networks", ".graphml", "GraphML, by NetworkX", "dump_graphml"),
+    "node-link": Target("networks", ".json", "NetworkX's node-link JSON"),
     "cppad": Target("cppad", ".json", "CppAD's JSON AD graph"),
     "csv": Target("csv", ".csv", "a table, a node a row"),
 }
@@ -53,5 +53,15 @@ def export(wiring: Wiring, to: str) -> bytes:
     """
     if to not in TARGETS:
         raise FormatError(f"no format {to!r} to export to.{nearest(to, TARGETS)} There are {', '.join(TARGETS)}")
-    target = TARGETS[to]
-    return getattr(import_module(f"mgraph.formats.{target.module}"), target.function)(wiring)  # type: ignore[no-any-return]
+    return getattr(module(TARGETS[to].module), TARGETS[to].function)(wiring)  # type: ignore[no-any-return]
+
+
+def module(name: str) -> Any:
+    """The module of a format. Raises FormatError if the package that it needs is not installed."""
+    try:
+        return import_module(f"mgraph.formats.{name}")
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "mgraph"):
+            raise
+        raise FormatError(f"this needs the package {package}, which is not installed: pip install {package}") from None

@@ -105,7 +105,7 @@ class Reader:
         found = getattr(held, field)
         if found.__class__ is float or found.__class__ is int:
             return float(found)
-        if (isinstance(found, Real) and not isinstance(found, bool)) or getattr(found, "shape", None) == ():
+        if found.__class__ is not bool and (isinstance(found, Real) or getattr(found, "shape", None) == ()):
             try:
                 return float(found)
             except (TypeError, ValueError, OverflowError):
@@ -171,8 +171,8 @@ class Reader:
         for operand in operands:
             if not isinstance(operand, float) and fields_of(operand) is None:
                 raise FormatError(
-                    f"{self.title(held)}: its {fields.operands} holds {shown(operand)}, which is not a value: it has none"
-                    f" of the fields {', '.join(DATA)}"
+                    f"{self.title(held)}: its {fields.operands} holds {shown(operand)}, which is not a value: it has"
+                    f" none of the fields {', '.join(DATA)}"
                 )
         if len(operands) > 1:
             return self._in_order(held, op, operands)

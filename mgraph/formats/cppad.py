@@ -1,0 +1,339 @@
+"""CppAD's JSON AD graph, both ways, by its grammar (``json_ad_graph`` and ``json_graph_op`` in CppAD's manual).
+
+Its nodes are numbers: independent dynamic parameters from 1 on, independent variables, constants, then the results of
+the operators in order. Nothing has a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Any
+
+import orjson
+
+from mgraph import strictjson
+from mgraph.document import TEXT_LIMIT, Document, Node, Operand, validate
+from mgraph.errors import DocumentError, FormatError, nearest, shown
+from mgraph.graph import Wiring
+from mgraph.ops import CONSTANT, INPUT, LEAVES, PARAMETER
+from mgraph.strictjson import kind
+
+LIMIT = 1_000_000
+"""Independent parameters and variables at the most: a small file can ask for very many."""
+
+# Going out ---------------------------------------------------------------------------------------------------
+
+
+class _Tape:
+    """Operators as they are written, each of what comes before it. Constants have negative numbers until the end."""
+
+    def __init__(self, leaves: int) -> None:
+        self.leaves = leaves
+        self.codes: dict[str, int] = {}
+        self.constants: dict[str, int] = {}
+        self.usages: list[list[int]] = []
+
+    def __call__(self, name: str, *args: int) -> int:
+        """The result of one more operator."""
+        self.usages.append([self.codes.setdefault(name, len(self.codes) + 1), *args])
+        return self.leaves + len(self.usages)
+
+    def constant(self, x: float) -> int:
+        """The node of a number; equal numbers, by their bits, share one."""
+        return self.constants.setdefault(repr(x), -1 - len(self.constants))
+
+    def index(self, node: int) -> int:
+        """The number that a node has in the end: constants stand between the leaves and the results."""
+        return self.leaves - node if node < 0 else node + len(self.constants) * (node > self.leaves)
+
+
+def _sigmoid(op: _Tape, a: int) -> int:
+    return op("div", op.constant(1.0), op("add", op.constant(1.0), op("exp", op("neg", a))))
+
+
+def _maximum(op: _Tape, a: int, b: int) -> int:
+    # The sum: NaN of a NaN, -0 only of two -0.
+    total = op("add", a, b)
+    tie = op("cexp_eq", a, op.constant(0.0), total, a)
+    unordered = op("cexp_eq", a, b, tie, total)
+    return op("cexp_lt", b, a, a, op("cexp_lt", a, b, b, unordered))
+
+
+def _minimum(op: _Tape, a: int, b: int) -> int:
+    return op("neg", _maximum(op, op("neg", a), op("neg", b)))
+
+
+def _greater(op: _Tape, a: int, b: int) -> int:
+    unordered = op("add", a, b)  # where neither is true, this is NaN
+    return op("cexp_lt", b, a, op.constant(1.0), op("cexp_le", a, b, op.constant(0.0), unordered))
+
+
+OPS: dict[str, str | Callable[..., int]] = {
+    **{name: name for name in ("neg", "add", "sub", "mul", "div", "pow", "exp", "expm1", "log", "log1p", "sqrt")},
+    **{name: name for name in ("tanh", "sin", "cos", "abs")},
+    # The sigmoid as CppAD can differentiate it everywhere: through the absolute value it could not at 0.
+    "sigmoid": _sigmoid,
+    "relu": lambda op, a: op("cexp_le", a, op.constant(0.0), op.constant(0.0), a),
+    "maximum": _maximum,
+    "minimum": _minimum,
+    "greater": _greater,
+    "gate": "azmul",
+}
+"""By op, CppAD's operator, or what it is composed of."""
+
+ULPS = {"sigmoid": 4}
+"""How far the composed ones may be from the correctly rounded result where CppAD's functions give that."""
+
+
+def dump(wiring: Wiring) -> bytes:
+    """A CppAD JSON graph: parameters are its dynamic parameters, inputs its variables, each in the document's order.
+
+    Ids, and the numbers of inputs and parameters, have no place in the format; the title is the function's name.
+    Raises FormatError for a constant that is not finite, and for an op that is not in ``OPS``.
+    """
+    leaves = [*wiring.parameters, *wiring.inputs]
+    at = {name: k + 1 for k, name in enumerate(leaves)}
+    tape = _Tape(len(leaves))
+    for node in wiring.nodes:
+        name, op = node["id"], node["op"]
+        if op == CONSTANT:
+            x = float(node["data"])
+            if not isfinite(x):
+                raise FormatError(f"the constant {shown(name)} is {x}, which CppAD's JSON has no number for")
+            at[name] = tape.constant(x)
+        elif op not in LEAVES:
+            if op not in OPS:
+                raise FormatError(f"the op {op} of node {shown(name)} has no meaning in CppAD's JSON")
+            args = [at[each] if isinstance(each, str) else tape.constant(float(each)) for each in node["args"]]
+            written = OPS[op]
+            at[name] = tape(written, *args) if isinstance(written, str) else written(tape, *args)
+    return _written(tape, wiring, [at[name] for name in wiring.outputs])
+
+
+def _written(tape: _Tape, wiring: Wiring, outputs: list[int]) -> bytes:
+    """The JSON text: CppAD's reader wants the keys in this order, and knows no escapes in a string."""
+    title = "".join(c for c in wiring.document.get("title", "") if c.isprintable() and c not in '"\\')
+    arities = {code: len(args) for code, *args in tape.usages}
+    defined = [{"op_code": code, "name": name, "n_arg": arities[code]} for name, code in tape.codes.items()]
+    usages = [[code, *map(tape.index, args)] for code, *args in tape.usages]
+    constants = [orjson.Fragment(text) for text in tape.constants]
+    whole = {
+        "function_name": title,
+        "op_define_vec": [len(defined), defined],
+        "n_dynamic_ind": len(wiring.parameters),
+        "n_variable_ind": len(wiring.inputs),
+        "constant_vec": [len(constants), constants],
+        "op_usage_vec": [len(usages), usages],
+        "dependent_vec": [len(outputs), list(map(tape.index, outputs))],
+    }
+    lines = ",\n".join(f'"{key}": {orjson.dumps(value).decode()}' for key, value in whole.items())
+    return f"{{\n{lines}\n}}\n".encode()
+
+
+# Coming in ---------------------------------------------------------------------------------------------------
+
+KEYS = ("op_define_vec", "n_dynamic_ind", "n_variable_ind", "constant_vec", "op_usage_vec", "dependent_vec")
+"""Of a graph, beside ``function_name``."""
+
+
+class _Recipe:
+    """Nodes as they are made. A usage of an operator is ``r[3]``, and what goes before its result ``r[3].0``."""
+
+    def __init__(self, leaves: list[Node]) -> None:
+        self.nodes = leaves
+        self.usage = ""
+        self.parts = 0
+
+    def __call__(self, op: str, *args: Operand) -> Operand:
+        """One more node, as an operand."""
+        node: Node = {"id": f"{self.usage}.{self.parts}", "op": op, "args": list(args)}
+        self.nodes.append(node)
+        self.parts += 1
+        return node["id"]
+
+    def result(self, k: int, meaning: Callable[..., Operand], args: list[Operand]) -> Operand:
+        """The result of a usage, which is the last of the nodes that it is made of, if it is made of any."""
+        self.usage, self.parts = f"r[{k}]", 0
+        made = meaning(self, *args)
+        if self.parts:
+            made = self.nodes[-1]["id"] = self.usage
+        return made
+
+
+def _one(name: str) -> Callable[..., Operand]:
+    return lambda op, *args: op(name, *args)
+
+
+def _chosen(op: _Recipe, c: Operand, not_c: Operand, if_true: Operand, if_false: Operand) -> Operand:
+    return op("add", op("gate", c, if_true), op("gate", not_c, if_false))
+
+
+def _where_equal(op: _Recipe, left: Operand, right: Operand, *cases: Operand) -> Operand:
+    different = op("add", op("greater", left, right), op("greater", right, left))
+    return _chosen(op, op("sub", 1.0, different), different, *cases)
+
+
+def _where_at_most(op: _Recipe, left: Operand, right: Operand, *cases: Operand) -> Operand:
+    above = op("greater", left, right)
+    return _chosen(op, op("sub", 1.0, above), above, *cases)
+
+
+def _where_less(op: _Recipe, left: Operand, right: Operand, *cases: Operand) -> Operand:
+    below = op("greater", right, left)
+    return _chosen(op, below, op("sub", 1.0, below), *cases)
+
+
+def _sum(op: _Recipe, *args: Operand) -> Operand:
+    total: Operand = args[0] if args else 0.0
+    for each in args[1:]:
+        total = op("add", total, each)
+    return total
+
+
+UNARY: dict[str, Callable[..., Operand]] = {
+    **{name: _one(name) for name in ("abs", "cos", "exp", "expm1", "log", "log1p", "neg", "sin", "sqrt", "tanh")},
+    "cosh": lambda op, a: op("mul", 0.5, op("add", op("exp", a), op("exp", op("neg", a)))),
+    "sign": lambda op, a: op("sub", op("greater", a, 0.0), op("greater", 0.0, a)),
+    "sinh": lambda op, a: op("mul", 0.5, op("sub", op("expm1", a), op("expm1", op("neg", a)))),  # nothing cancels
+    "tan": lambda op, a: op("div", op("sin", a), op("cos", a)),
+}
+BINARY = {**{name: _one(name) for name in ("add", "div", "mul", "pow", "sub")}, "azmul": _one("gate")}
+CHOICES = {"cexp_eq": _where_equal, "cexp_le": _where_at_most, "cexp_lt": _where_less}
+
+MEANINGS: dict[str, Callable[..., Operand]] = {"sum": _sum, **UNARY, **BINARY, **CHOICES}
+"""By CppAD's operator, of :class:`_Recipe` and the operands."""
+ARITIES = {**dict.fromkeys(UNARY, 1), **dict.fromkeys(BINARY, 2), **dict.fromkeys(CHOICES, 4)}
+"""Of the operators whose definition says ``n_arg``."""
+
+REFUSED = (
+    *("acos", "acosh", "asin", "asinh", "atan", "atanh", "erf", "erfc"),
+    *("discrete", "atom", "atom4", "print", "comp_eq", "comp_le", "comp_lt", "comp_ne"),
+)
+"""CppAD's other operators: functions that mgraph has not, and what is not a function of numbers."""
+
+
+def match(loaded: object) -> bool:
+    """Whether JSON data is a CppAD graph, right or wrong."""
+    return isinstance(loaded, dict) and set(KEYS) <= loaded.keys()
+
+
+def load(raw: bytes, title: str | None = None) -> Document:
+    """The document of a CppAD JSON graph: a recipe of inputs ``x[0]``, parameters ``p[0]`` and results ``r[0]``.
+
+    The graph has no numbers but its constants. Its function's name is the title unless one is given; an output that is
+    listed twice is one output. Raises FormatError, with the JSON path, for what breaks the grammar and for operators
+    that are not in ``MEANINGS``.
+    """
+    try:
+        loaded = strictjson.loads(raw)
+        strictjson.refuse_repeated_keys(raw, strictjson.count_keys(loaded))
+    except DocumentError as error:
+        raise FormatError(str(error)) from None
+    if not isinstance(loaded, dict):
+        raise FormatError(f"$: a CppAD graph is an object, not {kind(loaded)}")
+    for key in KEYS:
+        if key not in loaded:
+            raise FormatError(f"$: not a CppAD graph: the key {key!r} is missing")
+    counts = {op: _count(loaded[key], f"$.{key}") for op, key in _LEAVES.items()}
+    if sum(counts.values()) > LIMIT:
+        raise FormatError(f"$: more than {LIMIT:,} independent parameters and variables")
+    nodes: list[Node] = [
+        {"id": f"{letter}[{k}]", "op": op}
+        for (op, count), letter in zip(counts.items(), "px", strict=True)
+        for k in range(count)
+    ]
+    at: list[Operand] = [leaf["id"] for leaf in nodes]
+    constants = _vector(loaded, "constant_vec")
+    for k, x in enumerate(constants):
+        if not isinstance(x, int | float) or isinstance(x, bool):
+            raise FormatError(f"$.constant_vec[1][{k}]: expected a number, got {kind(x)}")
+        at.append(float(x))
+    names = _defined(_vector(loaded, "op_define_vec"))
+    recipe = _Recipe(nodes)
+    for k, usage in enumerate(_vector(loaded, "op_usage_vec")):
+        name, args = _usage(usage, names, at, f"$.op_usage_vec[1][{k}]")
+        at.append(recipe.result(k, MEANINGS[name], args))
+    outputs: list[str] = []
+    for k, each in enumerate(_vector(loaded, "dependent_vec")):
+        output = _node(each, at, f"$.dependent_vec[1][{k}]")
+        if not isinstance(output, str):
+            number, place = output, each - 1 - sum(counts.values())
+            output = f"c[{place}]" if place < len(constants) else f"r[{place - len(constants)}]"
+            nodes.append({"id": output, "op": CONSTANT, "data": number})
+            at[each - 1] = output
+        outputs.append(output)
+    if not outputs:
+        raise FormatError("$.dependent_vec: a graph without dependent variables computes nothing")
+    document: Document = {"mgraph": 1, "nodes": nodes, "outputs": list(dict.fromkeys(outputs))}
+    title = title or str(loaded.get("function_name", ""))[:TEXT_LIMIT]
+    if title:
+        document["title"] = title
+    return validate({**document, "meta": {"source": "CppAD's JSON AD graph"}})
+
+
+_LEAVES = {PARAMETER: "n_dynamic_ind", INPUT: "n_variable_ind"}
+
+
+def _count(value: object, path: str) -> int:
+    if type(value) is not int or value < 0:
+        raise FormatError(f"{path}: expected a count, got {kind(value)}")
+    return value
+
+
+def _vector(loaded: dict[str, Any], key: str) -> list[Any]:
+    """The entries of a vector, which CppAD writes behind their number."""
+    vector = loaded[key]
+    if not isinstance(vector, list) or len(vector) != 2 or not isinstance(vector[1], list):
+        raise FormatError(f"$.{key}: expected a count and a list of so many entries")
+    if _count(vector[0], f"$.{key}[0]") != len(vector[1]):
+        raise FormatError(f"$.{key}: it says {vector[0]:,} entries and has {len(vector[1]):,}")
+    return vector[1]
+
+
+def _defined(definitions: list[Any]) -> list[str]:
+    """The operators' names in the order of their codes."""
+    names = []
+    for k, each in enumerate(definitions):
+        path = f"$.op_define_vec[1][{k}]"
+        if not isinstance(each, dict) or not isinstance(each.get("name"), str):
+            raise FormatError(f"{path}: expected an object with an op_code and a name")
+        name = each["name"]
+        if each.get("op_code") != k + 1:
+            raise FormatError(
+                f"{path}.op_code: codes count from 1, so this is {k + 1}, not {kind(each.get('op_code'))}"
+            )
+        if name not in MEANINGS and name not in REFUSED:
+            known = (*MEANINGS, *REFUSED)
+            raise FormatError(f"{path}.name: CppAD has no operator {shown(name)}.{nearest(name, known)}")
+        if name in MEANINGS and each.get("n_arg") != ARITIES.get(name):
+            wanted = f"{ARITIES[name]}" if name in ARITIES else "not given"
+            raise FormatError(f"{path}.n_arg: of {name} it is {wanted}, not {kind(each.get('n_arg'))}")
+        names.append(name)
+    return names
+
+
+def _usage(usage: Any, names: list[str], at: list[Operand], path: str) -> tuple[str, list[Operand]]:
+    """The operator that a usage is of, and its operands."""
+    code = usage[0] if isinstance(usage, list) and usage else None
+    if type(code) is not int or not 1 <= code <= len(names):
+        raise FormatError(f"{path}: expected a list that begins with an op_code, of which there are {len(names)}")
+    name, args = names[code - 1], usage[1:]
+    if name in REFUSED:
+        raise FormatError(f"{path}: CppAD's {name} is not taken over; mgraph has no op for it")
+    if name in ARITIES:
+        if len(args) != ARITIES[name]:
+            raise FormatError(
+                f"{path}: {name} takes {ARITIES[name]} argument{'s' * (ARITIES[name] > 1)}, not {len(args)}"
+            )
+        return name, [_node(each, at, f"{path}[{k + 1}]") for k, each in enumerate(args)]
+    if len(args) != 3 or args[0] != 1 or not isinstance(args[2], list) or args[1] != len(args[2]):
+        raise FormatError(f"{path}: of {name} the form is [op_code, 1, n_arg, [n_arg arguments]]")
+    return name, [_node(each, at, f"{path}[3][{k}]") for k, each in enumerate(args[2])]
+
+
+def _node(index: Any, at: list[Operand], path: str) -> Operand:
+    """What stands for a node that has been made."""
+    if type(index) is not int or not 1 <= index <= len(at):
+        raise FormatError(f"{path}: expected a node from 1 to {len(at):,}, those before it, got {kind(index)}")
+    return at[index - 1]

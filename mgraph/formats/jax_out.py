@@ -1,0 +1,54 @@
+"""Python modules over JAX arrays, that ``jax.jit``, ``vmap`` and ``grad`` go through."""
+
+from __future__ import annotations
+
+from mgraph.formats.programs import Dialect, module
+from mgraph.graph import Wiring
+
+OPS = {
+    "neg": "-{0}",
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "{0} / {1}",
+    "pow": "jnp.power({0}, {1})",
+    "exp": "jnp.exp({0})",
+    "expm1": "jnp.expm1({0})",
+    "log": "jnp.log({0})",
+    "log1p": "jnp.log1p({0})",
+    "sqrt": "jnp.sqrt({0})",
+    "tanh": "jnp.tanh({0})",
+    "sigmoid": "jax.nn.sigmoid({0})",
+    "relu": "jax.nn.relu({0})",
+    "sin": "jnp.sin({0})",
+    "cos": "jnp.cos({0})",
+    "abs": "jnp.abs({0})",
+    "maximum": "jnp.maximum({0}, {1})",
+    "minimum": "jnp.minimum({0}, {1})",
+    "greater": "jnp.where({0} > {1}, 1.0, jnp.where({0} <= {1}, 0.0, jnp.nan))",
+    "gate": "jnp.where({0} == 0.0, 0.0, {0} * {1})",
+}
+
+ULPS = {"pow": 4, "exp": 2, "expm1": 4, "log": 4, "log1p": 4, "tanh": 8, "sigmoid": 8, "sin": 2, "cos": 2}
+"""How far JAX's functions on the CPU may be from the correctly rounded result, per operation, for normal numbers; the
+rest is exact, but XLA takes subnormal numbers for 0."""
+
+_NOTES = """\
+Needs JAX, and switches it to float64. Each input is a number or an array; arrays broadcast. Functions of JAX may differ
+from mgraph's in the last bits, and jax.jit may contract products and sums; gradients computes the gradients by
+mgraph's own graph, with its conventions at kinks."""
+
+DIALECT = Dialect(
+    "JAX",
+    'import jax\nimport jax.numpy as jnp\n\njax.config.update("jax_enable_x64", True)',
+    OPS,
+    {},
+    "jnp.asarray(value, jnp.float64)",
+    "jnp.float64({0})",
+    _NOTES,
+)
+
+
+def dump(wiring: Wiring) -> bytes:
+    """A module with ``forward(**inputs)`` and ``gradients(**inputs)``, over numbers or arrays."""
+    return module(wiring, DIALECT)

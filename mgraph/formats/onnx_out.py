@@ -1,0 +1,190 @@
+"""ONNX, going out: a model of scalars in float64, a node for each operation."""
+
+from __future__ import annotations
+
+import orjson
+from onnx import FunctionProto, NodeProto, TensorProto, ValueInfoProto, helper
+
+from mgraph.errors import FormatError, shown
+from mgraph.graph import Wiring
+from mgraph.ops import CONSTANT, LEAVES, PARAMETER
+
+OPSET, IR_VERSION = 17, 8
+"""The versions written, of 2022: in them onnxruntime computes every operator used here in float64."""
+
+DOMAIN = "mgraph"
+"""Of the functions that a model defines for itself, for ops that ONNX lacks."""
+
+OPS = {
+    "neg": "Neg",
+    "add": "Add",
+    "sub": "Sub",
+    "mul": "Mul",
+    "div": "Div",
+    "pow": "Pow",
+    "exp": "Exp",
+    "expm1": "mgraph.expm1",
+    "log": "Log",
+    "log1p": "mgraph.log1p",
+    "sqrt": "Sqrt",
+    "tanh": "Tanh",
+    "sigmoid": "mgraph.sigmoid",
+    "relu": "Relu",
+    "sin": "Sin",
+    "cos": "Cos",
+    "abs": "Abs",
+    "maximum": "Max",
+    "minimum": "Min",
+    "greater": "mgraph.greater",
+    "gate": "mgraph.gate",
+}
+"""Each op's operator, or its function in the model."""
+
+ULPS = {"pow": 2, "exp": 2, "expm1": 8, "log": 2, "log1p": 5, "tanh": 4, "sigmoid": 5, "sin": 2, "cos": 2}
+"""How far onnxruntime's results may be from the correctly rounded ones, per operation; the rest is exact.
+
+But for the signs of two zeros: its Relu of -0 is -0, and its Max and Min of two zeros are the first of them or the
+second, as it happens.
+"""
+
+VERSIONS = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
+
+
+def _number(name: str, x: float) -> NodeProto:
+    return helper.make_node("Constant", [], [name], value=helper.make_tensor("", TensorProto.DOUBLE, [], [x]))
+
+
+def _function(name: str, operands: str, body: str) -> FunctionProto:
+    """A function, from lines such as ``y = Add a b``; an operand that is a number is a constant."""
+    nodes: list[NodeProto] = []
+    for line in body.strip().splitlines():
+        result, _, operator, *inputs = line.split()
+        for x in inputs:
+            if x[0].isdigit() and not any(x in node.output for node in nodes):
+                nodes.append(_number(x, float(x)))
+        nodes.append(helper.make_node(operator, inputs, [result]))
+    return helper.make_function(DOMAIN, name, operands.split(), ["y"], nodes, VERSIONS[:1])
+
+
+_ROWS = (
+    # tanh(a/2) (exp(a) + 1): nothing cancels.
+    _function(
+        "expm1",
+        "a",
+        """
+        h = Div a 2
+        t = Tanh h
+        e = Exp a
+        s = Add e 1
+        y = Mul t s
+        """,
+    ),
+    # Kahan: what 1 + a loses of a, a / ((1 + a) - 1) makes good. An infinite a, like every large one, loses nothing.
+    _function(
+        "log1p",
+        "a",
+        """
+        u = Add 1 a
+        d = Sub u 1
+        l = Log u
+        r = Div a d
+        p = Mul l r
+        whole = Equal d a
+        q = Where whole l p
+        tiny = Equal u 1
+        y = Where tiny a q
+        """,
+    ),
+    # onnxruntime's own Sigmoid is good to half the digits, and 0 below -37.
+    _function(
+        "sigmoid",
+        "a",
+        """
+        m = Abs a
+        n = Neg m
+        e = Exp n
+        below = Less a 0
+        t = Where below e 1
+        s = Add 1 e
+        y = Div t s
+        """,
+    ),
+    # Of operands that have no order the sum is NaN.
+    _function(
+        "greater",
+        "a b",
+        """
+        s = Add a b
+        not_above = LessOrEqual a b
+        q = Where not_above 0 s
+        above = Greater a b
+        y = Where above 1 q
+        """,
+    ),
+    _function(
+        "gate",
+        "a b",
+        """
+        p = Mul a b
+        shut = Equal a 0
+        y = Where shut 0 p
+        """,
+    ),
+)
+FUNCTIONS = {row.name: row for row in _ROWS}
+"""The functions by op, each of operators of ONNX alone."""
+
+
+def dump(wiring: Wiring) -> bytes:
+    """An ONNX model whose values are called by their ids: tensors of no dimension, in float64.
+
+    Inputs, and parameters without a number, are the graph's inputs; other parameters are initializers, and constants
+    and literal operands are Constant nodes, neither of which a run can override. The title is the model's text; the
+    outputs are in its metadata too, as JSON. Gradients are left out. Raises FormatError for an op not in ``OPS``.
+    """
+    inputs: list[ValueInfoProto] = []
+    initializers: list[TensorProto] = []
+    nodes: list[NodeProto] = []
+    literals: dict[str, str] = {}
+    for node in wiring.nodes:
+        name, op = node["id"], node["op"]
+        if op == CONSTANT:
+            nodes.append(_number(name, float(node["data"])))
+        elif op == PARAMETER and "data" in node:
+            initializers.append(helper.make_tensor(name, TensorProto.DOUBLE, [], [float(node["data"])]))
+        elif op in LEAVES:
+            inputs.append(_scalar(name))
+        elif op not in OPS:
+            raise FormatError(f"the op {op} of node {shown(name)} has no meaning in ONNX")
+        else:
+            operands = []
+            for operand in node["args"]:
+                if not isinstance(operand, str) and repr(operand) not in literals:
+                    literals[repr(operand)] = _free(repr(operand), wiring)
+                    nodes.append(_number(literals[repr(operand)], operand))
+                operands.append(operand if isinstance(operand, str) else literals[repr(operand)])
+            domain, _, operator = OPS[op].rpartition(".")
+            nodes.append(helper.make_node(operator, operands, [name], domain=domain))
+    used = {node.op_type for node in nodes if node.domain == DOMAIN}
+    model = helper.make_model(
+        helper.make_graph(nodes, "mgraph", inputs, [_scalar(name) for name in wiring.outputs], initializers),
+        functions=[FUNCTIONS[name] for name in sorted(used)],
+        opset_imports=VERSIONS if used else VERSIONS[:1],
+        ir_version=IR_VERSION,
+        producer_name="mgraph",
+        doc_string=wiring.document.get("title", ""),
+    )
+    helper.set_model_props(model, {"outputs": orjson.dumps(wiring.outputs).decode()})
+    written: bytes = model.SerializeToString(deterministic=True)
+    return written
+
+
+def _scalar(name: str) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.DOUBLE, [])
+
+
+def _free(name: str, wiring: Wiring) -> str:
+    """The name, or one made of it that no node has."""
+    while name in wiring:
+        name += "_"
+    return name

@@ -1,0 +1,80 @@
+"""Python modules that need nothing but Python."""
+
+from __future__ import annotations
+
+from inspect import getsource
+
+from mgraph import ops
+from mgraph.formats.programs import Dialect, module
+from mgraph.graph import Wiring
+
+_OWN = ("div", "sqrt", "relu", "maximum", "minimum", "greater", "gate")
+
+OPS = {
+    "neg": "-{0}",
+    "add": "{0} + {1}",
+    "sub": "{0} - {1}",
+    "mul": "{0} * {1}",
+    "div": "div({0}, {1})",
+    "pow": "power({0}, {1})",
+    "exp": "exp({0})",
+    "expm1": "expm1({0})",
+    "log": "log({0})",
+    "log1p": "log1p({0})",
+    "sqrt": "sqrt({0})",
+    "tanh": "math.tanh({0})",
+    "sigmoid": "1.0 / (1.0 + exp(-{0}))",
+    "relu": "relu({0})",
+    "sin": "sin({0})",
+    "cos": "cos({0})",
+    "abs": "abs({0})",
+    "maximum": "maximum({0}, {1})",
+    "minimum": "minimum({0}, {1})",
+    "greater": "greater({0}, {1})",
+    "gate": "gate({0}, {1})",
+}
+
+ULPS = {"pow": 2, "exp": 2, "expm1": 2, "log": 2, "log1p": 2, "tanh": 3, "sigmoid": 5, "sin": 2, "cos": 2}
+"""How far a platform's functions may be from the correctly rounded result, per operation; the rest is exact."""
+
+_MATH = '''
+def {name}(x):
+    """math.{name}, with the infinities and NaN of IEEE 754 where it raises."""
+    try:
+        return math.{name}(x)
+    except OverflowError:
+        return inf
+    except ValueError:
+        return {otherwise}
+'''
+
+HELPERS = {
+    **{name: getsource(getattr(ops, name)) for name in _OWN},
+    "exp": _MATH.format(name="exp", otherwise="nan"),
+    "expm1": _MATH.format(name="expm1", otherwise="nan"),
+    "log": _MATH.format(name="log", otherwise="-inf if x == 0.0 else nan"),
+    "log1p": _MATH.format(name="log1p", otherwise="-inf if x == -1.0 else nan"),
+    "sin": _MATH.format(name="sin", otherwise="nan"),
+    "cos": _MATH.format(name="cos", otherwise="nan"),
+    "power": '''
+def power(x, y):
+    """math.pow, with the infinities and NaN of IEEE 754 where it raises."""
+    try:
+        return math.pow(x, y)
+    except OverflowError:
+        return -inf if x < 0.0 and y % 2.0 == 1.0 else inf
+    except ValueError:
+        return nan if x != 0.0 else math.copysign(inf, x) if y % 2.0 == 1.0 else inf
+''',
+}
+
+_NOTES = """\
+Needs Python alone. + - * / and sqrt give mgraph's numbers to the bit; other functions are the platform's, and may
+differ in the last bits."""
+
+DIALECT = Dialect("Python", "import math\nfrom math import inf, nan", OPS, HELPERS, "float(value)", "{0}", _NOTES)
+
+
+def dump(wiring: Wiring) -> bytes:
+    """A module with ``forward(**inputs)`` and ``gradients(**inputs)``, which take and give numbers by name."""
+    return module(wiring, DIALECT)

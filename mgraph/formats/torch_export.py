@@ -1,0 +1,265 @@
+"""PyTorch's exported programs: what an ATen operator computes, over arrays of values."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.export.graph_signature import InputKind, OutputKind
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from mgraph.arrays import Array
+from mgraph.document import Document
+from mgraph.errors import FormatError
+from mgraph.formats.tensors import (
+    Meaning,
+    clamp,
+    elementwise,
+    equal,
+    gemm,
+    greater,
+    greater_equal,
+    leaves,
+    less,
+    less_equal,
+    log_softmax,
+    matmul,
+    mean,
+    negation,
+    only_value,
+    overwrite,
+    plus,
+    precision,
+    reduce,
+    scaled,
+    softmax,
+    tensor,
+    where,
+)
+from mgraph.ops import CONSTANT, INPUT, PARAMETER
+from mgraph.recording import document_of
+
+DOUBLE = "compute in float64, as after model.double() and x.double()"
+SUPPORTED = "docs/importing.md lists what is"
+
+
+def dtype_of(held: Any) -> str:
+    """The name of a tensor's number format: ``float64``."""
+    return str(held.dtype).removeprefix("torch.")
+
+
+def numbers_in(held: torch.Tensor) -> Any:
+    """A tensor's numbers as an array of float64."""
+    return held.detach().cpu().double().numpy()
+
+
+def document(outputs: Sequence[Array], tolerance: int | None, title: str | None, meta: Mapping[str, str]) -> Document:
+    """The document of tensors, which says that they are PyTorch's."""
+    roots = [value for each in outputs for value in each.flat]
+    return document_of(roots, title=title, tolerance=tolerance, meta={"source": f"PyTorch {torch.__version__}", **meta})
+
+
+def result_of(x: Any) -> Any:
+    """What a meaning gives, as a tensor, or a list of them for an operation with several results."""
+    return [tensor(each) for each in x] if isinstance(x, list) else tensor(x)
+
+
+# What operations mean.
+
+
+def minus(a: Any, b: Any, alpha: float = 1.0) -> Array:
+    """a - alpha·b."""
+    return elementwise("sub", a, scaled(b, alpha))
+
+
+def expand(x: Any, shape: Sequence[int]) -> Any:
+    """Repeat x to a shape; a size of -1 stays."""
+    known = (1,) * (len(shape) - tensor(x).ndim) + tensor(x).shape
+    return np.broadcast_to(x, [own if size == -1 else size for size, own in zip(shape, known, strict=True)], subok=True)
+
+
+def slices(x: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
+    """``x[start:end:step]`` along one dimension."""
+    return np.moveaxis(np.moveaxis(x, dim, 0)[start:end:step], 0, dim)
+
+
+def squeeze(x: Any, dims: int | Sequence[int]) -> Any:
+    """Drop those of the dimensions that have one element."""
+    dims = [dims] if isinstance(dims, int) else dims
+    return np.squeeze(x, tuple(dim for dim in dims if x.shape[dim] == 1))
+
+
+def index(x: Any, indices: Sequence[Any]) -> Any:
+    """``x[indices]``; None is all of a dimension."""
+    return x[tuple(slice(None) if each is None else np.asarray(each) for each in indices)]
+
+
+def split(x: Any, sizes: int | Sequence[int], dim: int = 0) -> list[Any]:
+    """Parts of a size, the last perhaps smaller, or of these sizes."""
+    ends = range(sizes, x.shape[dim], sizes) if isinstance(sizes, int) else np.cumsum(sizes)[:-1]
+    return list(np.split(x, ends, dim))
+
+
+def cat(parts: Sequence[Any], dim: int = 0) -> Any:
+    """Tensors one after the other along a dimension."""
+    return np.concatenate([tensor(each) for each in parts], dim)
+
+
+ELEMENTWISE: dict[str, Meaning] = {
+    name: partial(elementwise, name)
+    for name in ("neg", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "relu", "sin", "cos", "abs")
+} | {
+    "reciprocal": lambda x: elementwise("div", 1.0, x),
+    "rsqrt": lambda x: elementwise("div", 1.0, elementwise("sqrt", x)),
+    "exp2": lambda x: elementwise("pow", 2.0, x),
+}
+
+_ROWS: dict[str, Meaning] = {
+    **{f"{name}.default": meaning for name, meaning in ELEMENTWISE.items()},
+    "add.Tensor": lambda a, b, alpha=1: plus(a, b, alpha),
+    "sub.Tensor": lambda a, b, alpha=1: minus(a, b, alpha),
+    "mul.Tensor": partial(elementwise, "mul"),
+    "div.Tensor": partial(elementwise, "div"),
+    "pow.Tensor_Scalar pow.Tensor_Tensor pow.Scalar": partial(elementwise, "pow"),
+    "maximum.default": partial(elementwise, "maximum"),
+    "minimum.default": partial(elementwise, "minimum"),
+    "clamp.default clamp.Tensor hardtanh.default": clamp,
+    "leaky_relu.default": lambda x, slope=0.01: where(greater(x, 0.0), x, scaled(x, slope)),
+    "gt.Scalar gt.Tensor": greater,
+    "ge.Scalar ge.Tensor": greater_equal,
+    "lt.Scalar lt.Tensor": less,
+    "le.Scalar le.Tensor": less_equal,
+    "eq.Scalar eq.Tensor": equal,
+    "ne.Scalar ne.Tensor": lambda a, b: negation(equal(a, b)),
+    "logical_not.default bitwise_not.default": negation,
+    "logical_and.default bitwise_and.Tensor": partial(elementwise, "minimum"),
+    "logical_or.default bitwise_or.Tensor": partial(elementwise, "maximum"),
+    "where.self": where,
+    "sum.dim_IntList": lambda x, dim=None, keepdim=False: reduce("add", x, dim or None, keepdim),
+    "mean.default mean.dim": lambda x, dim=None, keepdim=False: mean(x, dim or None, keepdim),
+    "amax.default max.default": lambda x, dim=None, keepdim=False: reduce("maximum", x, dim or None, keepdim),
+    "amin.default min.default": lambda x, dim=None, keepdim=False: reduce("minimum", x, dim or None, keepdim),
+    "_softmax.default": lambda x, dim, half: softmax(x, dim),
+    "_log_softmax.default": lambda x, dim, half: log_softmax(x, dim),
+    "mm.default bmm.default": matmul,
+    "addmm.default addmv.default": lambda c, a, b, beta=1, alpha=1: gemm(a, b, c, alpha, beta),
+    "permute.default": np.transpose,
+    "view.default": np.reshape,
+    "unsqueeze.default": np.expand_dims,
+    "squeeze.dims": squeeze,
+    "expand.default": lambda x, shape, implicit=False: expand(x, shape),
+    "select.int": lambda x, dim, index: np.take(x, index, dim),
+    "slice.Tensor": slices,
+    "index.Tensor": index,
+    "split_with_sizes.default": split,
+    "cat.default": cat,
+    "flip.default": np.flip,
+    "clone.default _to_copy.default": lambda x: x,
+}
+ATEN: dict[str, Meaning] = {name: meaning for names, meaning in _ROWS.items() for name in names.split()}
+"""By operator and overload, a function of the operator's own arguments."""
+
+
+LAYOUT = ("dtype", "layout", "device", "pin_memory", "memory_format")
+"""Settings that say nothing of the numbers; which format an operator computes in is seen from its result."""
+
+Known = dict[str, tuple[str, Any, Any]]
+"""Placeholders by name: what the program calls it (nothing for an argument), what is given, and what stands for it."""
+
+
+def load(
+    program: torch.export.ExportedProgram, inputs: Sequence[Any] | None, tolerance: int | None, title: str | None
+) -> Document:
+    """The document of a program; see :func:`mgraph.formats.torch.load`. Raises FormatError."""
+    arguments = program.example_inputs if inputs is None else (tuple(inputs), {})
+    if arguments is None:
+        raise FormatError("the program has no example inputs; give it some with inputs=(x, …)")
+    core = program.run_decompositions()
+    meta = precision(_dtypes(core, tree_leaves(arguments)), tolerance, DOUBLE)
+    known = _placeholders(core, tree_leaves(arguments))
+    made: dict[Any, Any] = {}
+    for node in core.graph.nodes:
+        if node.op == "placeholder":
+            made[node] = known[node.name][2]
+        elif node.op == "call_function" and node.users:  # what has none is an assertion
+            made[node] = _call(node, *tree_map_only(torch.fx.Node, made.get, (node.args, node.kwargs)))
+    results = [tensor(made[node]) for node in tree_leaves(core.graph.output_node().args)]
+    _overwrite(program, arguments, results, known)
+    return document(results, tolerance, title, meta)
+
+
+def _dtypes(program: torch.export.ExportedProgram, given: Sequence[Any]) -> set[str]:
+    """Of the inputs, and of the arithmetic: indices and conditions inside are none."""
+    inside = [each for node in program.graph.nodes for each in tree_leaves(node.meta.get("val"))]
+    inside = [each for each in inside if isinstance(each, torch.Tensor)]
+    numbers = [each for each in inside if each.is_floating_point() or each.is_complex()]
+    return {dtype_of(each) for each in [*numbers, *given] if isinstance(each, torch.Tensor)}
+
+
+def _placeholders(program: torch.export.ExportedProgram, given: Sequence[Any]) -> Known:
+    signature = program.graph_signature
+    for spec in signature.output_specs:
+        if spec.kind != OutputKind.USER_OUTPUT:
+            raise FormatError(f"the program changes {spec.target}; export the module after eval()")
+    ops = {InputKind.PARAMETER: PARAMETER, InputKind.BUFFER: CONSTANT, InputKind.CONSTANT_TENSOR: CONSTANT}
+    arguments = iter(given)
+    known: Known = {}
+    for spec in signature.input_specs:
+        if spec.kind == InputKind.USER_INPUT:
+            target, op, held = "", INPUT, next(arguments)
+        elif spec.kind in ops and spec.target is not None:
+            target, op = spec.target, ops[spec.kind]
+            held = program.state_dict[target] if target in program.state_dict else program.constants[target]
+        else:
+            raise FormatError(f"the program's input {spec.arg.name} is not a tensor")
+        numbers = isinstance(held, torch.Tensor) and held.is_floating_point()
+        stands = leaves(numbers_in(held), target or spec.arg.name, op) if numbers else held
+        known[spec.arg.name] = target, held, stands
+    return known
+
+
+def _call(node: torch.fx.Node, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The result of one node; what depends on no leaf is a number, and PyTorch's own."""
+    if node.target is operator.getitem:
+        return args[0][args[1]]
+    if not any(isinstance(each, Array) for each in tree_leaves((args, kwargs))):
+        return node.target(*args, **kwargs)
+    name = str(node.target).removeprefix("aten.")
+    made = node.meta["val"]
+    if name not in ATEN or (
+        isinstance(made, torch.Tensor) and not (made.is_floating_point() or made.dtype == torch.bool)
+    ):
+        lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip().startswith("File ")]
+        where_from = "".join(f", {line}" for line in lines[-1:])
+        kind = f" to {dtype_of(made)}" if name in ATEN else ""
+        raise FormatError(f"{node.target}{kind} (node {node.name}{where_from}) is not taken over; {SUPPORTED}")
+    return result_of(ATEN[name](*args, **{key: each for key, each in kwargs.items() if key not in LAYOUT}))
+
+
+def _overwrite(program: torch.export.ExportedProgram, arguments: Any, results: Sequence[Array], known: Known) -> None:
+    """Put the numbers that PyTorch computes on the outputs, and its gradients on the leaves if there is one output."""
+
+    def fresh(x: torch.Tensor) -> torch.Tensor:
+        return x.detach().clone().requires_grad_(x.is_floating_point())
+
+    arguments = tree_map_only(torch.Tensor, fresh, arguments)
+    module = program.module()
+    with torch.enable_grad():
+        outputs = tree_leaves(module(*arguments[0], **arguments[1]))
+    for held, values in zip(outputs, results, strict=True):
+        overwrite(values, "data", numbers_in(torch.as_tensor(held)))
+    out = only_value(results)
+    if out is None or not outputs[0].requires_grad:
+        return
+    parameters, given = dict(module.named_parameters()), iter(tree_leaves(arguments))
+    pairs = [(parameters.get(name) if name else next(given), values) for name, _, values in known.values()]
+    pairs = [(held, values) for held, values in pairs if isinstance(held, torch.Tensor) and held.requires_grad]
+    grads = torch.autograd.grad(outputs[0], [held for held, _ in pairs], allow_unused=True)
+    out.backward()
+    for grad, (_, values) in zip(grads, pairs, strict=True):
+        if grad is not None:
+            overwrite(values, "grad", numbers_in(grad))

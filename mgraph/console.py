@@ -120,19 +120,22 @@ def facts(graph: Graph) -> dict[str, Any]:
         "outputs": graph.outputs,
         "recorded": {"data": len(graph.data), "grad": len(graph.grad)},
         "tolerance": document.get("tolerance", {"ulps": 0}),
-        "digests": graph.digests,
+        **_digests(graph),
     }
+
+
+def _digests(graph: Graph) -> dict[str, str]:
+    found = graph.digests
+    return {"structure": found["structure"], "recipe": found["recipe"], "digest": found["document"]}
 
 
 def facts_lines(found: dict[str, Any], width: int) -> list[str]:
     """The facts, one a line."""
     lines = []
     for key, value in found.items():
-        if key == "digests":
-            lines += [
-                "digests, SHA-256",
-                *(f"  {name:<11}{each.removeprefix('sha256:')}" for name, each in value.items()),
-            ]
+        if key in ("structure", "recipe", "digest"):  # in full they would not fit 80 columns
+            name = "document" if key == "digest" else key
+            lines += ["digests, SHA-256"] * (key == "structure") + [f"  {name:<11}{value.removeprefix('sha256:')}"]
             continue
         label, text = f"{key:<13}", printable(_in_words(value))
         if key == "description":

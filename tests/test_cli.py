@@ -192,7 +192,10 @@ def test_info(cli: Cli) -> None:
         "outputs      1: d\n"
         "recorded     data 6, grad 6\n"
         "tolerance    ulps 0\n"
-        f"digest  {load(TANH).digest}\n"
+        "digests, SHA-256\n"
+        f"  structure  {load(TANH).digests['structure'][7:]}\n"
+        f"  recipe     {load(TANH).digests['recipe'][7:]}\n"
+        f"  document   {load(TANH).digest[7:]}\n"
     )
     assert json.loads(cli("info", TANH, "--json").stdout)["digest"] == load(TANH).digest
 

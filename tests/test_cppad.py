@@ -162,6 +162,13 @@ def test_a_constant_that_json_lacks_is_refused(number: float) -> None:
     assert str(caught.value) == f"the constant 'k' is {number}, which CppAD's JSON has no number for"
 
 
+def test_an_op_without_a_mapping_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(cppad.OPS, "neg")
+    with pytest.raises(FormatError) as caught:
+        cppad.dump(Graph({"mgraph": 1, "nodes": [{"id": "y", "op": "neg", "args": [2.0]}]}))
+    assert str(caught.value) == "the op neg of node 'y' has no meaning in CppAD's JSON"
+
+
 def graph_of(*usages: list[Any], ops: str, constants: tuple[float, ...] = (), **more: Any) -> dict[str, Any]:
     """A graph of one parameter (node 1), one variable (2), constants (from 3) and these usages."""
     arities = cppad.ARITIES

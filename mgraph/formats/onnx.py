@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 
 from mgraph.arrays import values_of
@@ -48,8 +48,11 @@ def load(raw: bytes, folder: Path | None, tolerance: int | None = None, title: s
         raise FormatError("not an ONNX model: the bytes are no protocol buffer") from None
     if not model.graph.output:
         raise FormatError("not an ONNX model, or one without outputs")
+    _check_text(model)
     reading = _Reading(model, folder)
     roots = reading.run()
+    if not roots:
+        raise FormatError("the outputs of the model are tensors of no elements")
     meta = {"source": f"ONNX, opset {reading.opset}"}
     if reading.single:
         meta["arithmetic"] = SINGLE
@@ -57,6 +60,17 @@ def load(raw: bytes, folder: Path | None, tolerance: int | None = None, title: s
     title = title or model.doc_string[:TEXT_LIMIT] or None
     document = document_of(roots, title=title, tolerance=tolerance, meta=meta)
     return {**document, "nodes": list(map(_bare, document["nodes"]))}
+
+
+def _check_text(message: Message) -> None:
+    """Refuse text that is not UTF-8, which protocol buffers hand out as bytes."""
+    for field, held in message.ListFields():
+        each = [held] if isinstance(held, str | bytes | Message) else held
+        if field.type == field.TYPE_STRING and any(isinstance(text, bytes) for text in each):
+            raise FormatError(f"not a valid ONNX model: its {field.name} is not UTF-8")
+        if field.type == field.TYPE_MESSAGE:
+            for part in each:
+                _check_text(part)
 
 
 def _bare(node: Node) -> Node:
@@ -119,6 +133,8 @@ class _Reading:
                 raise FormatError(f"{_place(k, node)} is not taken over; docs/importing.md lists what is")
             if len(list(filter(None, node.output))) != 1 or not node.output[0]:
                 raise FormatError(f"{_place(k, node)}: the first output, and no other, is taken over")
+            if node.input and not node.input[0]:
+                raise FormatError(f"{_place(k, node)}: its first operand is missing")
             for name in node.input:
                 if name and name not in known:
                     raise FormatError(f"{_place(k, node)}: no {shown(name)} comes before it")

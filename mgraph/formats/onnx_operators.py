@@ -132,6 +132,12 @@ def _cast(x: Any, to: int, saturate: int = 1) -> Any:
     raise FormatError(f"a number cannot become {format_name(to)}")
 
 
+def _constant(**held: Any) -> Any:
+    if len(held) != 1:
+        raise FormatError(f"a constant holds one thing, not {len(held)}")
+    return next(iter(held.values()))
+
+
 def _dropout(x: Any, ratio: Any = None, training_mode: Any = None, seed: int = 0) -> Any:
     if training_mode is not None and any(_ints(training_mode)):
         raise FormatError("what is dropped in training is random")
@@ -197,7 +203,7 @@ OPERATORS: dict[str, Meaning] = {
     **{f"{DOMAIN}.{name}": _each(name) for name in FUNCTIONS},
     "Cast": _cast,
     "Concat": lambda *xs, axis: np.concatenate(xs, axis),
-    "Constant": lambda **attributes: next(iter(attributes.values())),
+    "Constant": _constant,
     "ConstantOfShape": lambda shape, value=0.0: np.full(_ints(shape), np.ravel(value)[0]),
     "Dropout": _dropout,
     "Expand": _expand,

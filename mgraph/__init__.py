@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from mgraph.value import parameter as parameter
     from mgraph.value import scope as scope
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOME = {
     "api": (

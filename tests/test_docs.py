@@ -17,6 +17,7 @@ from test_ops import points
 import mgraph
 from mgraph import loads, ops
 from mgraph.cli import main
+from mgraph.formats import TARGETS
 from mgraph.ops import OPS
 
 PAGES = sorted(
@@ -73,6 +74,22 @@ def ops_page():
 def test_the_op_table_on_the_page_is_the_op_table() -> None:
     module = ops_page()
     assert module.page(module.PAGE.read_text()) == module.PAGE.read_text(), "run: python docs/make_ops.py"
+
+
+def test_the_tables_of_exports_are_what_exports_do() -> None:
+    for name in ("torch", "jax", "onnx"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed; the tables tell of it")
+    spec = importlib.util.spec_from_file_location("make_exports", ROOT / "docs" / "make_exports.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.page(module.PAGE.read_text()) == module.PAGE.read_text(), "run: python docs/make_exports.py"
+
+
+def test_the_page_of_exports_names_every_format() -> None:
+    text = (ROOT / "docs" / "exporting.md").read_text()
+    assert all(f"`{name}`" in text for name in TARGETS)
 
 
 @pytest.mark.parametrize("name", OPS)

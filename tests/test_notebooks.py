@@ -127,7 +127,7 @@ def test_a_browser_shows_what_a_cell_holds(tmp_path: Path) -> None:
         f"<html><head><meta charset='utf-8'></head><body>{svg[svg.index('<svg') :]}<script>{check}</script></body></html>"
     )
     dom, shot = shown_by_chromium(page, tmp_path)
-    assert "<title>14</title>" in dom  # ten values and four operations
+    assert "<title>15</title>" in dom  # ten values and five operations
     assert "data=0.5864" in dom
     assert shot.stat().st_size > 10_000
 

@@ -68,7 +68,10 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
 @FILE
 @JSON
 def info(file: str, as_json: bool) -> None:
-    """Say what is in FILE: counts, depth, leaves, digests; of a notebook, which graphs."""
+    """Say what is in FILE: counts, leaves, digests.
+
+    Of a notebook, the graphs that its outputs carry, by their numbers.
+    """
     from mgraph import console
     from mgraph.api import contents
 
@@ -94,7 +97,10 @@ def info(file: str, as_json: bool) -> None:
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 def validate(files: tuple[str, ...]) -> None:
-    """Check that each FILE is a document of the format, or carries some."""
+    """Check each FILE against the format.
+
+    Of a notebook, every graph that it carries.
+    """
     from mgraph.api import contents
     from mgraph.document import VERSION
 
@@ -125,8 +131,9 @@ def validate(files: tuple[str, ...]) -> None:
 @JSON
 @click.option("--draw", metavar="PICTURE", type=click.Path(), help=f"Draw both in one, changes coloured. {PICTURE}")
 def diff(old: str, new: str, as_json: bool, draw: str | None) -> None:
-    """Say what was changed from A to B, and which numbers moved because of it.
+    """Say what changed from A to B, and what moved.
 
+    What was changed (an op, an operand, a leaf's number) is told apart from the numbers that moved because of it.
     Nodes are matched by id, else by structure: names and the order of nodes do not matter. Exit status 0 if A and B
     are the same computation, 1 if not.
     """

@@ -57,7 +57,14 @@ def gradient(file: str, of: str | None, wrt: tuple[str, ...], second: bool, save
 
 @click.command()
 @FILE
-@click.option("--to", "target", type=click.Choice(list(TARGETS)), required=True, help="What to write.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(list(TARGETS)),
+    metavar="FORMAT",
+    required=True,
+    help=f"One of {', '.join(TARGETS)}.",
+)
 @click.option("--save", metavar="OUT", type=click.Path(allow_dash=True), default="-", help="[default: standard output]")
 def export(file: str, target: str, save: str) -> None:
     """Write FILE for another tool.
@@ -77,7 +84,9 @@ def export(file: str, target: str, save: str) -> None:
 @FILE
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
 def extract(file: str, folder: str) -> None:
-    """Write the graphs that FILE, a notebook or a picture, carries to DIR, as documents.
+    """Write out the graphs that FILE carries.
+
+    FILE is a notebook or a picture, DIR the folder to write documents to.
 
     They are called after FILE: lesson-1.json, lesson-2.json, … A broken one is named, and the others are written;
     the exit status is then 2.

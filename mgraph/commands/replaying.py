@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--no-backward", is_flag=True, help="Replay forward only.")
 @click.option("--save", metavar="OUT", type=click.Path(allow_dash=True), help="Save a document that records this run.")
 @click.option("--draw", metavar="PICTURE", type=click.Path(), help=f"Draw this run. {PICTURE}")
+@click.option("--no-embed", is_flag=True, help="Leave the document out of the picture.")
 @JSON
 @ULPS
 @click.option("--full", is_flag=True, help="All digits, names and operands, however wide.")
@@ -44,6 +45,7 @@ def run(
     no_backward: bool,
     save: str | None,
     draw: str | None,
+    no_embed: bool,
     as_json: bool,
     ulps: int | None,
     full: bool,
@@ -82,7 +84,7 @@ def run(
         raise click.UsageError("--save and --draw name the same file")
     made = {}
     if draw:
-        made[draw] = picture_bytes(graph.draw(result), draw)
+        made[draw] = picture_bytes(graph.draw(result), draw, embed=not no_embed)
     if save is not None:
         made[save] = graph.with_run(result).to_bytes()
     files.write_all(made)

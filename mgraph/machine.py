@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import cache
 from types import FunctionType
 from typing import Any
+from uuid import uuid4
 
 import numba
 import numpy as np
@@ -26,6 +27,7 @@ from mgraph.ops import read_with
 
 NO_MATHS = {"error_model": "numpy", "nogil": True, "boundscheck": False}
 """Division by zero gives what IEEE 754 says."""
+_PROCESS = uuid4().hex
 SOURCES = (coefficients, expansions, exponential, logarithm, circular, ops)
 
 
@@ -89,7 +91,14 @@ def _reduced(x: float) -> tuple[float, int]:
 
 
 def jit(function: Callable[..., Any], keep: bool = False) -> Any:
-    """The function, compiled when it is first called; with ``keep``, its code is kept for later processes."""
+    """The function, compiled when it is first called; with ``keep``, its code is kept for later processes.
+
+    A kept function carries the code of those that it calls. Two that come from different processes may be loaded
+    together, and where they have a symbol in common the second gets the first one's code; numba numbers symbols within
+    a process, so here they are also given the process.
+    """
+    if not keep:
+        function.__qualname__ = f"{function.__name__}_{_PROCESS}"
     if keep:
         try:
             return numba.njit(cache=True, **NO_MATHS)(function)

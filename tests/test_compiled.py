@@ -217,3 +217,13 @@ def test_auto_is_compiled_once_that_repays_its_start(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(engines, "WORTH_COMPILING", 3 * 64_000)
     graph = load(ROOT / "samples/moons.json.gz")
     assert [graph.replay().engine for _ in range(4)] == ["reference", "reference", "compiled", "compiled"]
+
+
+def test_code_kept_by_two_processes_has_no_symbol_in_common() -> None:
+    """Loaded together, the second would get the first one's code for a symbol that both have."""
+    program = "from mgraph.machine import jit\nprint(jit(lambda x: x).py_func.__qualname__)"
+    names = {
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    }
+    assert len(names) == 2

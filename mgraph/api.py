@@ -45,6 +45,8 @@ class Entry(NamedTuple):
     """None if it is broken."""
     error: MgraphError | None
     """What is wrong with it, then."""
+    number: int
+    """Which of the file's graphs it is, from 1 on."""
 
 
 def contents(path: str | os.PathLike[str]) -> list[Entry]:
@@ -53,15 +55,15 @@ def contents(path: str | os.PathLike[str]) -> list[Entry]:
 
     found = []
     with collector_paused():
-        for name, place, document, error in read_all(path):
+        for name, place, document, error, number in read_all(path):
             try:
                 graph = None if document is None else _graph(document, name)
             except DocumentError as broken:
-                if "#" not in name:
+                if not place.startswith("cell"):
                     raise
-                found.append(Entry(name, place, None, broken))
+                found.append(Entry(name, place, None, broken, number))
             else:
-                found.append(Entry(name, place, graph, error))
+                found.append(Entry(name, place, graph, error, number))
     return found
 
 

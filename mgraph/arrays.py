@@ -13,8 +13,13 @@ import numpy as np
 from mgraph.ops import INPUT
 from mgraph.value import Value, apply
 
-_CHOOSE = {"maximum": "maximum", "minimum": "minimum"}
-_DROP_NAN = ("fmax", "fmin")
+_RECORDED = (
+    *("add", "subtract", "multiply", "divide", "power", "negative", "positive", "absolute", "square", "reciprocal"),
+    *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "maximum", "minimum", "clip", "sign"),
+    *("matmul", "vecdot", "matvec", "vecmat", "conjugate"),
+)
+_DECIDED = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "isfinite", "isnan", "isinf")
+"""Functions that look at the numbers and record nothing, as comparison of values does."""
 
 
 class Array(np.ndarray[Any, Any]):
@@ -24,27 +29,40 @@ class Array(np.ndarray[Any, Any]):
         return ufunc_on_values(ufunc, method, *inputs, out=out, **options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return wrapped(super().__array_function__(function, types, args, kwargs))
+        found = super().__array_function__(function, types, args, kwargs)
+        if isinstance(found, np.ndarray | float) and getattr(found, "dtype", np.dtype(float)).kind == "f":
+            raise TypeError(f"numpy.{function.__name__} has no recorded meaning: it gives numbers, not values")
+        return wrapped(found)
 
 
 def ufunc_on_values(ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
     """What a NumPy function does to arrays of values. Raises TypeError for one with no recorded meaning."""
     name = ufunc.__name__
-    if name in _DROP_NAN:
-        raise TypeError(f"numpy.{name} has no recorded meaning; use numpy.{name[1:]}imum")
+    if name in _DECIDED:
+        return getattr(ufunc, method)(*(numbers_of(_plain(x)) for x in inputs), **options)
+    if name not in _RECORDED:
+        raise TypeError(f"numpy.{name} has no recorded meaning; there are {', '.join(_RECORDED)}")
     if name == "conjugate":  # numpy.var asks for it
         return wrapped(_plain(inputs[0]))
     if name == "clip":
         x, low, high = inputs
         return np.minimum(np.maximum(wrapped(_plain(x)), low), high)
-    if name in _CHOOSE:
-        ufunc = np.frompyfunc(lambda a, b: apply(_CHOOSE[name], a, b), 2, 1)
+    if name == "sign":
+        x = wrapped(_plain(inputs[0]))
+        return _each("greater")(_plain(x), 0.0) - _each("greater")(0.0, _plain(x))
+    if name in ("maximum", "minimum"):
+        ufunc = _each(name)
         options.pop("dtype", None)
-        if method == "reduce" and options.get("initial") is None:
+        if options.get("initial") is None:
             options.pop("initial", None)
     if out is not None:
         options["out"] = tuple(_plain(each) for each in out)
     return wrapped(getattr(ufunc, method)(*map(_plain, inputs), **options))
+
+
+def _each(op: str) -> Any:
+    """An op of two operands as a NumPy function; without an identity its order of reduction is free."""
+    return np.frompyfunc(lambda a, b: apply(op, a, b), 2, 1, identity=None)
 
 
 def _plain(x: Any) -> Any:

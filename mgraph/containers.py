@@ -4,6 +4,7 @@ such as ``lesson.ipynb#loss`` means."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ class Kept(NamedTuple):
     """Where in the file it is, empty for a file that is nothing else."""
     document: Document | None
     error: MgraphError | None
+    number: int = 1
+    """Which of the file's graphs it is, from 1 on."""
 
     @property
     def title(self) -> str:
@@ -57,7 +60,11 @@ def read_all(path: str | os.PathLike[str]) -> list[Kept]:
 def _split(path: str) -> tuple[str, str | None]:
     """A path and what follows ``#``, unless a file of the whole name is there."""
     name, mark, wanted = path.rpartition("#")
-    return (name, wanted) if mark and name and not Path(path).exists() else (path, None)
+    try:
+        there = Path(path).exists()
+    except (OSError, ValueError):  # the whole is no name that a file can have
+        there = False
+    return (name, wanted) if mark and name and not there else (path, None)
 
 
 def _chosen(kept: list[Kept], path: str, wanted: str | None) -> Kept:
@@ -70,7 +77,7 @@ def _chosen(kept: list[Kept], path: str, wanted: str | None) -> Kept:
         if len(kept) == 1:
             return kept[0]
         raise FileError(f"{where}: {len(kept)} graphs; name one: {_listed(kept)}")
-    if wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= len(kept):
+    if re.fullmatch(r"[0-9]{1,9}", wanted) and 1 <= int(wanted) <= len(kept):
         return kept[int(wanted) - 1]
     titled = [each for each in kept if each.title == wanted]
     if len(titled) == 1:
@@ -131,9 +138,9 @@ def _json(raw: bytes, where: str) -> Iterator[Kept]:
             raise error from None
     if notebook.match(loaded):
         for k, (place, found) in enumerate(notebook.load(loaded)):
-            yield _checked(found, f"{where}#{k + 1}", place)
+            yield _checked(found, f"{where}#{k + 1}", place)._replace(number=k + 1)
         return
-    if isinstance(loaded, dict) and "op_usage_vec" in loaded:
+    if isinstance(loaded, dict) and "op_usage_vec" in loaded:  # one of CppAD's keys
         yield Kept(where, "", _document.validate(module("cppad").load(raw)), None)
         return
     yield Kept(where, "", _document.checked(loaded, raw), None)
@@ -141,6 +148,7 @@ def _json(raw: bytes, where: str) -> Iterator[Kept]:
 
 def _checked(found: Any, name: str, place: str) -> Kept:
     try:
+        strictjson.check(found, "$", 10 + _document.META_DEPTH)
         document = _document.parse(found.encode()) if isinstance(found, str) else _document.validate(found)
     except DocumentError as error:
         error.file = f"{name} ({place})"

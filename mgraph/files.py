@@ -112,6 +112,14 @@ def write_all(contents: Mapping[str, bytes]) -> None:
                 os.unlink(temporary)
 
 
+def make_folder(path: str) -> None:
+    """Make a folder, and those it is in, if it is not there. Raises FileError."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise FileError(f"{display(path)}: the folder cannot be made: {_reason(error)}") from None
+
+
 @contextmanager
 def streamed(name: str) -> Iterator[IO[bytes]]:
     """A file to write to piece by piece, which takes its name at the end, or is gone if anything fails. ``-`` is

@@ -81,7 +81,7 @@ def test_every_op_is_mapped_or_refused_by_name(name: str, to: str) -> None:
     try:
         assert graph.export(to)
     except FormatError as error:
-        assert repr(name) in str(error)
+        assert name in str(error)
 
 
 @pytest.mark.parametrize("to", [each for each in TARGETS if each not in ("json", "csv", "graphml", "node-link", "dot")])
@@ -91,7 +91,7 @@ def test_an_op_that_a_format_does_not_have_is_refused(to: str, monkeypatch: pyte
     table = made.SPELLED if hasattr(made, "SPELLED") else made.OPS
     graph = one_op("tanh", 0.5)
     monkeypatch.delitem(table, "tanh")
-    with pytest.raises(FormatError, match="'tanh'"):
+    with pytest.raises(FormatError, match="tanh"):
         graph.export(to)
 
 

@@ -18,11 +18,16 @@ def _fail(error: object) -> None:
     click.echo(f"mgraph: {error}", err=True)
 
 
-def _is_whole(entries: list[Entry], file: str) -> bool:
-    """Whether this is the one graph that the file, or the name given, stands for; else it is a notebook's list."""
+def _entries(file: str) -> tuple[list[Entry], bool]:
+    """The graphs in a file, and whether it, or the name given, stands for one graph; else it is a whole notebook."""
+    from mgraph.api import contents
     from mgraph.files import display
 
-    return [entry.name for entry in entries] == [display(file)]
+    entries = contents(file)
+    whole = [entry.name for entry in entries] == [display(file)]
+    if whole and entries[0].error is not None:
+        raise entries[0].error
+    return entries, whole
 
 
 @click.command()
@@ -41,10 +46,8 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
     Of a notebook, every graph is checked.
     """
     from mgraph import console
-    from mgraph.api import contents
 
-    entries = contents(file)
-    whole = _is_whole(entries, file)
+    entries, whole = _entries(file)
     status, found = 0, []
     for entry in entries:
         if entry.graph is None:
@@ -73,10 +76,8 @@ def info(file: str, as_json: bool) -> None:
     Of a notebook, the graphs that its outputs carry, by their numbers.
     """
     from mgraph import console
-    from mgraph.api import contents
 
-    entries = contents(file)
-    whole = _is_whole(entries, file)
+    entries, whole = _entries(file)
     if whole:
         assert entries[0].graph is not None
         found: dict[str, Any] = console.facts(entries[0].graph)
@@ -101,13 +102,12 @@ def validate(files: tuple[str, ...]) -> None:
 
     Of a notebook, every graph that it carries.
     """
-    from mgraph.api import contents
     from mgraph.document import VERSION
 
     failed = False
     for file in files:
         try:
-            entries = contents(file)
+            entries, whole = _entries(file)
         except MgraphError as error:
             _fail(error)
             failed = True
@@ -117,7 +117,7 @@ def validate(files: tuple[str, ...]) -> None:
                 _fail(entry.error)
                 failed = True
             else:
-                name = file if _is_whole(entries, file) else entry.name
+                name = file if whole else entry.name
                 count = f"{len(entry.graph):,} node{'s' * (len(entry.graph) != 1)}"
                 click.echo(f"{name}: a valid document of format {VERSION}, {count}")
         if not entries:

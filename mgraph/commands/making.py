@@ -95,13 +95,14 @@ def extract(file: str, folder: str) -> None:
     from mgraph.api import contents
 
     entries = contents(file)
-    stem = Path(file.partition("#")[0]).stem if file != files.STANDARD else "graph"
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    made = {
-        str(Path(folder) / f"{stem}-{k}.json"): entry.graph.to_bytes()
-        for k, entry in enumerate(entries, 1)
-        if entry.graph is not None
-    }
+    whole = file if file == files.STANDARD or Path(file).exists() else file.rpartition("#")[0]
+    stem = "graph" if whole == files.STANDARD else Path(whole).stem
+    made = {}
+    for k, entry in enumerate(entries, 1):
+        if entry.graph is not None:
+            number = k if whole == file else entry.number
+            made[str(Path(folder) / f"{stem}-{number}.json")] = entry.graph.to_bytes()
+    files.make_folder(folder)
     files.write_all(made)
     for path in made:
         click.echo(f"saved: {path}", err=True)

@@ -160,14 +160,14 @@ class Reader:
             operands = [float(o) if isinstance(o, Real) else o for o in kept]
             if len(operands) > 1:
                 self._fits(held, op, len(operands))
-                return Reading(op, operands, KEPT)
+                return self._checked(held, Reading(op, operands, KEPT))
         else:
             operands = list(kept)
             if len(operands) == 2 and (pair := self._closure(held)) is not None:
                 a, b = operands
                 if (pair[0] is a and pair[1] is b) or (pair[0] is b and pair[1] is a):
                     self._fits(held, op, 2)
-                    return Reading(op, pair, CLOSURE)
+                    return self._checked(held, Reading(op, pair, CLOSURE))
         for operand in operands:
             if not isinstance(operand, float) and fields_of(operand) is None:
                 raise FormatError(
@@ -192,6 +192,18 @@ class Reader:
             )
         self._meanings[spelling] = op, float(power[1]) if power else None
         return self._meanings[spelling]
+
+    def _checked(self, held: Any, reading: Reading) -> Reading:
+        """The reading, the other way round if only that gives the recorded number: as a class reads ``1 - x`` that
+        keeps ``x`` first."""
+        op, operands, _ = reading
+        if op in _COMMUTES or op.__class__ is not str or len(operands) != 2:
+            return reading
+        a, b = self.data(operands[0]), self.data(operands[1])
+        y, forward = self.data(held), OPS[str(op)].forward
+        if _same(forward(a, b), y) or not _same(forward(b, a), y):
+            return reading
+        return Reading(op, (operands[1], operands[0]), NUMBER)
 
     def _fits(self, held: Any, op: str | Callable[..., Any], count: int) -> None:
         if isinstance(op, str) and OPS[op].arity != count and op != "add":
@@ -224,7 +236,7 @@ class Reader:
         if pair is not None and operand in (pair[0], pair[1]):
             a, b = (o if o is operand else float(o) if isinstance(o, Real) else None for o in pair)
             if a is not None and b is not None:
-                return Reading(op, (a, b), CLOSURE)
+                return self._checked(held, Reading(op, (a, b), CLOSURE))
         x, y = self.data(operand), self.data(held)
         readings: list[Reading] = []
         if _same(OPS[op].forward(x, x), y):

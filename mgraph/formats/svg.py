@@ -62,6 +62,8 @@ def load(raw: bytes) -> bytes:
         parser.Parse(raw, True)
     except _Done:
         return "".join(found or ()).encode()
+    except (LookupError, ValueError) as error:
+        raise FormatError(f"no graph in this picture: its XML cannot be decoded: {error}") from None
     except expat.ExpatError as error:
         where = f"line {error.lineno:,}, column {error.offset + 1:,}"
         if found is not None:

@@ -11,13 +11,7 @@ from mgraph.errors import FormatError, shown
 from mgraph.formats.objects import NUMBER, Reader, Reading, fields_of
 from mgraph.ops import INPUT
 from mgraph.recording import document_of
-from mgraph.value import Value, history, literal, record_op
-
-
-def match(root: object) -> bool:
-    """Whether an object looks like a node of a graph: it keeps a number and operands."""
-    found = fields_of(root)
-    return found is not None and found.operands is not None
+from mgraph.value import FIXED, Value, history, literal, record_op
 
 
 def load(
@@ -145,7 +139,7 @@ class _Import:
             "operands": dict(Counter(self.how.values()).most_common()),
         }
         if NUMBER in found["operands"]:
-            kept = [value for value in history(tuple(roots)) if value.op != "literal"]
+            kept = [value for value in history(tuple(roots)) if value.op not in FIXED]
             nodes = [node for node in document["nodes"] if node["op"] != "constant"]
             told = [n["id"] for v, n in zip(kept, nodes, strict=True) if self.how.get(v) == NUMBER]
             found["told by their number"] = told[:100]

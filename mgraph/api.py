@@ -154,15 +154,23 @@ def from_torch(
     return Graph(module("torch").load(output, names, inputs=inputs, tolerance=tolerance, title=title))
 
 
-def from_jax(function: Callable[..., Any], *args: Any, tolerance: int | None = None, title: str | None = None) -> Graph:
+def from_jax(
+    function: Callable[..., Any],
+    *args: Any,
+    names: Sequence[str] | None = None,
+    tolerance: int | None = None,
+    title: str | None = None,
+) -> Graph:
     """The graph of a JAX function at these arguments, by its jaxpr; outputs record JAX's own numbers.
+
+    ``names`` are the arguments', by default those of the function's parameters.
 
     All must be float64 (``jax.config.update("jax_enable_x64", True)``); float32 needs a ``tolerance``, as in
     :func:`from_torch`. Raises FormatError for a primitive that cannot be taken over, with its place.
     """
     from mgraph.formats import module
 
-    return Graph(module("jax").load(function, *args, tolerance=tolerance, title=title))
+    return Graph(module("jax").load(function, *args, names=names, tolerance=tolerance, title=title))
 
 
 def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, title: str | None = None) -> Graph:

@@ -73,15 +73,20 @@ def leaves(graph: Graph) -> list[str]:
     return [node["id"] for node in graph.nodes if node["op"] in ("input", "parameter")]
 
 
+REFUSED: dict[str, set[str]] = {}
+"""Ops that a format does not have and that cannot be composed of others; docs/exporting.md says that there are none."""
+
+
 @pytest.mark.parametrize("to", TARGETS)
 @pytest.mark.parametrize("name", OPS)
 def test_every_op_is_mapped_or_refused_by_name(name: str, to: str) -> None:
     needs(to)
     graph = one_op(name, *next(iter(points(OPS[name]))))
-    try:
+    if name in REFUSED.get(to, ()):
+        with pytest.raises(FormatError, match=rf"\b{name}\b"):
+            graph.export(to)
+    else:
         assert graph.export(to)
-    except FormatError as error:
-        assert name in str(error)
 
 
 @pytest.mark.parametrize("to", [each for each in TARGETS if each not in ("json", "csv", "graphml", "node-link", "dot")])
@@ -162,6 +167,9 @@ def test_hostile_numbers_and_constants(to: str, seed: int, tmp_path: Path) -> No
     assert len(found) == len(run.outputs) and len(slopes) == len(leaves(graph))
     for x, y in zip(found, run.outputs.values(), strict=True):
         assert x == pytest.approx(y, rel=1e-9, nan_ok=True)
+    for x, name in zip(slopes, leaves(graph), strict=True):
+        # Where a backward pass gives NaN, the gradient's graph may give 0: docs/derivatives.md.
+        assert x == pytest.approx(run.grad[name], rel=1e-8, nan_ok=True) or (math.isnan(run.grad[name]) and x == 0.0)
 
 
 @pytest.mark.parametrize("path", SMALL, ids=lambda p: p.stem)
@@ -241,15 +249,36 @@ def test_hostile_names(to: str, tmp_path: Path) -> None:
     y = sum(values[1:], values[0])
     y.name = '""" * / \\'
     y.backward()
-    graph = record(y, title='*/ """ \\ end{align*} \u202e\nsecond line')
+    graph = record(y, title='*/ """ \\ end{align*} \u202e\x00\x1b\nsecond line' if to != "graphml" else None)
     if to in PROGRAMS:
         found, slopes = ran(graph, to, tmp_path)
         assert found == [sum(range(1, len(values) + 1))] and slopes == [1.0] * len(values)
     elif to == "sympy":
         made = python_module(graph.export(to), tmp_path / "s.py")
         assert made.outputs[y.name].subs(made.recorded) == sum(range(1, len(values) + 1))
+    elif to in ("onnx", "cppad", "json"):
+        (tmp_path / f"x{TARGETS[to].suffix}").write_bytes(graph.export(to))
+        assert len(load(tmp_path / f"x{TARGETS[to].suffix}").inputs) == len(values)
+    elif to == "csv":
+        rows = list(csv.DictReader(io.StringIO(graph.export(to).decode(), newline="")))
+        assert [row["id"] for row in rows] == list(graph.index)
+    elif to == "graphml":
+        import networkx as nx
+
+        assert set(nx.read_graphml(io.BytesIO(graph.export(to))).nodes) == set(graph.index)
+    elif to == "node-link":
+        assert [node["id"] for node in json.loads(graph.export(to))["nodes"]] == list(graph.index)
+    elif to == "mermaid":
+        for line in graph.export(to).decode().splitlines()[1:]:
+            assert re.fullmatch(r"""  n\d+\["[^"]*"\]|  n\d+op\(\("[^"]*"\)\) --> n\d+|  n\d+ --> n\d+op""", line), line
+    elif to == "dot":
+        if shutil.which("dot"):
+            subprocess.run(["dot", "-Tsvg"], input=graph.export(to), capture_output=True, check=True)
     else:
-        assert graph.export(to)
+        text = re.sub(r"\\\\|\\[{}%]", "", graph.export(to).decode())
+        assert text.count("{") == text.count("}") and text.count("align*") == 2 + (
+            graph.document["title"].count("align*")
+        )
 
 
 def test_sympy(tmp_path: Path) -> None:
@@ -278,11 +307,10 @@ def test_latex_expressions_mean_what_the_graph_computes() -> None:
         graph = record(root)
         text = graph.export("latex-expression").decode()
         line = re.search(r"&= (.*)$", text, re.MULTILINE)[1]
-        parsed = parse_latex(line.replace(r"\sigma", "s"), backend="antlr") if r"\sigma" not in line else None
-        if parsed is not None:
-            numbers = {Symbol(f"x_{{{k}}}"): x.data for k, x in enumerate(inputs)}
-            numbers[Symbol("e")] = math.e
-            assert float(parsed.subs(numbers)) == pytest.approx(root.data, rel=1e-9), line
+        if r"\sigma" in line:  # tames an operand now and then; the parser does not know it
+            continue
+        numbers = {Symbol(f"x_{{{k}}}"): x.data for k, x in enumerate(inputs)} | {Symbol("e"): math.e}
+        assert float(parse_latex(line, backend="antlr").subs(numbers)) == pytest.approx(root.data, rel=1e-9), line
 
 
 def test_latex_of_a_sample() -> None:
@@ -304,7 +332,9 @@ def test_an_expression_that_doubles_at_each_step_is_refused() -> None:
     y = Value(1.0, name="x")
     for _ in range(20):
         y = y * y
-    with pytest.raises(FormatError, match="more than 100,000 characters, because what is used twice is written twice"):
+    with pytest.raises(
+        FormatError, match="takes more than 100,000 characters, because what is used twice is written twice"
+    ):
         record(y).export("latex-expression")
 
 

@@ -65,7 +65,8 @@ def dump(wiring: Wiring) -> bytes:
         [
             "/* " + "\n * ".join(map(_comment, about(wiring))) + "\n *",
             " * forward(x, y) computes the outputs y from the leaves x, gradients(x, y) the gradient of the outputs,",
-            " * times their seeds, by each leaf. Compile with: cc -std=c99 -O2 -DMGRAPH_MAIN FILE -lm */",
+            " * times their seeds, by each leaf; neither is reentrant.",
+            " * Compile with: cc -std=c99 -O2 -DMGRAPH_MAIN FILE -lm */",
             "#include <math.h>",
             "#ifdef MGRAPH_MAIN",
             "#include <stdio.h>",

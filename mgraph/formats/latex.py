@@ -31,15 +31,16 @@ def dump(wiring: Wiring) -> bytes:
         sides = [texts[node["id"]]] if node["op"] not in LEAVES else []
         sides += [number(node["data"])] if "data" in node else []
         lines.append(f"  {names[node['id']]} &= " + (" = ".join(sides) or r"\text{?}"))
-    head = [f"% {line}".rstrip() for line in about(wiring)]
-    return "\n".join([*head, r"\begin{align*}", " \\\\\n".join(lines), r"\end{align*}", ""]).encode()
+    return _page(wiring, lines)
 
 
 def dump_expression(wiring: Wiring) -> bytes:
     """One equation an output, over the leaves alone. Raises FormatError if that grows too long."""
-    names = {node["id"]: symbol(node["id"]) for node in wiring.nodes}
+    needed = Wiring(wiring.sliced(wiring.outputs)).nodes
+    names = {node["id"]: symbol(node["id"]) for node in needed}
     built: dict[str, str] = {}
-    for node in wiring.nodes:
+    total = 0
+    for node in needed:
         if node["op"] in LEAVES:
             built[node["id"]] = number(node["data"]) if node["op"] == "constant" else names[node["id"]]
             continue
@@ -52,12 +53,17 @@ def dump_expression(wiring: Wiring) -> bytes:
         if node["op"] not in SPELLED:
             raise refused("LaTeX", node)
         built[node["id"]] = SPELLED[node["op"]].format(*operands)
-        if len(built[node["id"]]) > EXPRESSION_LIMIT:
+        total += len(built[node["id"]])
+        if len(built[node["id"]]) > EXPRESSION_LIMIT or total > 100 * EXPRESSION_LIMIT:
             raise FormatError(
-                f"one expression for node {shown(node['id'])} has more than {EXPRESSION_LIMIT:,} characters, because"
+                f"one expression for node {shown(node['id'])} takes more than {EXPRESSION_LIMIT:,} characters, because"
                 " what is used twice is written twice; export latex, an equation a node, or a slice of the graph"
             )
     lines = [f"  {names[name]} &= {built[name]}" for name in wiring.outputs]
+    return _page(wiring, lines)
+
+
+def _page(wiring: Wiring, lines: list[str]) -> bytes:
     head = [f"% {line}".rstrip() for line in about(wiring)]
     return "\n".join([*head, r"\begin{align*}", " \\\\\n".join(lines), r"\end{align*}", ""]).encode()
 

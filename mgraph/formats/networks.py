@@ -29,24 +29,30 @@ def dump_graphml(wiring: Wiring) -> bytes:
     """GraphML: the same, with what is not a number or a text as JSON. Raises FormatError for text XML cannot hold."""
     import networkx as nx
 
+    given = wiring.to_networkx()
     network: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     for name, value in _about(wiring).items():
         network.graph[name] = value if isinstance(value, str) else orjson.dumps(value).decode()
-    for node, attributes in wiring.to_networkx().nodes(data=True):
-        for text in (node, *(each for each in attributes.values() if isinstance(each, str))):
-            if _NOT_XML.search(text):
-                raise FormatError(f"GraphML cannot hold the control character in {shown(text)} of node {shown(node)}")
+        _refuse_control_characters("the graph", network.graph[name])
+    for node, attributes in given.nodes(data=True):
+        _refuse_control_characters(f"node {shown(node)}", node, *attributes.values())
         literals = attributes.pop("literals")
         for key in attributes.keys() & {"data", "grad"}:
             attributes[key] = float(attributes[key])
         if literals:
             attributes["literals"] = orjson.dumps(literals, option=orjson.OPT_NON_STR_KEYS).decode()
         network.add_node(node, **attributes)
-    for k, (source, target, position) in enumerate(wiring.to_networkx().edges(keys=True)):
+    for k, (source, target, position) in enumerate(given.edges(keys=True)):
         network.add_edge(source, target, key=f"e{k}", position=position)
     stream = BytesIO()
     nx.write_graphml_xml(network, stream, prettyprint=True)
     return stream.getvalue() + b"\n"
+
+
+def _refuse_control_characters(where: str, *texts: object) -> None:
+    for text in texts:
+        if isinstance(text, str) and _NOT_XML.search(text):
+            raise FormatError(f"GraphML cannot hold the control character in {shown(text)} of {where}")
 
 
 def _about(wiring: Wiring) -> dict[str, object]:

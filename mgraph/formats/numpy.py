@@ -46,12 +46,13 @@ functions of NumPy may differ from mgraph's in the last bits; + - * / and sqrt d
 
 DIALECT = Dialect(
     "NumPy",
-    'import numpy as np\n\nnp.seterr(all="ignore")  # NaN and infinities are numbers here',
+    "import numpy as np",
     OPS,
     HELPERS,
     "np.asarray(value, np.float64)[()]",
     "np.float64({0})",
     _NOTES,
+    '@np.errstate(all="ignore")  # NaN and infinities are numbers here',
 )
 
 

@@ -57,7 +57,14 @@ def identifiers(wiring: Wiring, reserved: Collection[str]) -> dict[str, str]:
 def about(wiring: Wiring) -> list[str]:
     """The first lines of an exported text: its title, and which document it was made of."""
     title = wiring.document.get("title", "A computation")
-    return [*title.splitlines(), "", f"Exported by mgraph from the document {digest(wiring.document)}."]
+    lines = ["".join(c if c.isprintable() else "\ufffd" for c in line) for line in title.splitlines()]
+    return [*lines, "", f"Exported by mgraph from the document {digest(wiring.document)}."]
+
+
+def docstring(wiring: Wiring, notes: str = "") -> list[str]:
+    """The lines of a Python module's docstring."""
+    text = "\n".join(about(wiring)).replace("\\", "\\\\").replace('"""', "'''")
+    return [f'"""{text}', *(["", notes] if notes else []), '"""', ""]
 
 
 def gradients_of(wiring: Wiring) -> tuple[Wiring, dict[str, str]] | None:
@@ -83,6 +90,8 @@ class Dialect(NamedTuple):
     """A number of the program's own, as a template; literals of + - * / are plain."""
     notes: str
     """What a reader must know, for the docstring."""
+    decorator: str = ""
+    """A line above each function, if it needs one."""
 
 
 _PLAIN = ("add", "sub", "mul", "div")
@@ -103,11 +112,7 @@ def module(wiring: Wiring, dialect: Dialect) -> bytes:
     used = _called(called + dialect.number + "".join(used), dialect.helpers)
     leaves = [node for node in wiring.nodes if node["op"] in LEAVES and node["op"] != CONSTANT]
     lines = [
-        '"""' + "\n".join(about(wiring)).replace("\\", "\\\\").replace('"""', "'''"),
-        "",
-        dialect.notes,
-        '"""',
-        "",
+        *docstring(wiring, dialect.notes),
         dialect.imports,
         "",
         "LEAVES = {",
@@ -154,7 +159,11 @@ def _function(function: str, wiring: Wiring, results: Mapping[str, str], dialect
     reserved = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *dialect.helpers, "_given", "inputs", "given"}
     reserved |= {"LEAVES", "forward", "gradients", *re.findall(r"\w+", dialect.imports)}
     names = identifiers(wiring, reserved)
-    lines = [f"def {function}(**inputs):", f'    """{_DOCS[function]}"""']
+    lines = [
+        *([dialect.decorator] if dialect.decorator else []),
+        f"def {function}(**inputs):",
+        f'    """{_DOCS[function]}"""',
+    ]
     if results:
         lines.append("    given = _given(inputs)")
         lines += [_leaf(node, names, dialect) for node in wiring.nodes if node["op"] in LEAVES]

@@ -6,7 +6,7 @@ import builtins
 import keyword
 from math import isfinite
 
-from mgraph.formats.programs import about, expressions, identifiers
+from mgraph.formats.programs import docstring, expressions, identifiers
 from mgraph.graph import Wiring
 from mgraph.ops import CONSTANT, LEAVES
 
@@ -46,13 +46,7 @@ def dump(wiring: Wiring) -> bytes:
         return names[each] if isinstance(each, str) else _number(each)
 
     leaves = [node for node in wiring.nodes if node["op"] in LEAVES and node["op"] != CONSTANT]
-    lines = [
-        '"""' + "\n".join(about(wiring)).replace("\\", "\\\\").replace('"""', "'''"),
-        '"""',
-        "",
-        "import sympy",
-        "",
-    ]
+    lines = [*docstring(wiring), "import sympy", ""]
     lines += [f"{names[node['id']]} = sympy.Symbol({node['id']!r}, real=True)" for node in leaves]
     lines += [f"{names[n['id']]} = {_number(n['data'])}" for n in wiring.nodes if n["op"] == CONSTANT]
     lines += [f"{names[node['id']]} = {text}" for node, text in expressions(wiring, "SymPy", OPS, operand)]

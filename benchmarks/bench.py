@@ -1,7 +1,7 @@
 """Ratios of mgraph to a peer measured in the same run: ``python benchmarks/bench.py``. Takes about nine minutes.
 
-``python benchmarks/bench.py speed`` runs that section only; the others are ``start``, ``documents``, ``moons`` and
-``recording``. Every measure is a fresh process (see measures.py and, for the compiled engine, speed.py), mgraph and its
+``python benchmarks/bench.py speed`` runs that section only; the others are ``start``, ``documents``, ``moons``,
+``recording`` and ``travel``. Every measure is a fresh process (see measures.py, speed.py and travel.py), mgraph and its
 peer take turns, and medians are compared.
 Nothing fails when a target is missed: times are for people to read. This process imports nothing large, for on
 Linux a child's peak memory starts at that of its parent.
@@ -22,7 +22,7 @@ from statistics import median
 from time import perf_counter
 
 ROOT = Path(__file__).resolve().parent.parent
-MEASURES, SPEED = (Path(__file__).with_name(name) for name in ("measures.py", "speed.py"))
+MEASURES, SPEED, TRAVEL = (Path(__file__).with_name(name) for name in ("measures.py", "speed.py", "travel.py"))
 MOONS = ROOT / "samples/moons.json.gz"
 MGRAPH = Path(sys.executable).with_name("mgraph")
 PEER_START = """\
@@ -362,12 +362,40 @@ def all_documents() -> None:
         documents(Path(folder))
 
 
+def travel() -> None:
+    times = measure("taken_over", ROOT, script=TRAVEL)
+    pairs = [("the first time", "first import", "first"), ("again and again", "import", "build")]
+    table(
+        "Two moons: taking over micrograd's graph against micrograd building it, the collector on",
+        ("", "import ms", "build ms", "ratio", "target"),
+        *(
+            (name, milliseconds(times[a]), milliseconds(times[b]), f"{times[a] / times[b]:.2f}", "<= 1.0")
+            for name, a, b in pairs
+        ),
+    )
+    print(f"\n{times['nodes']:,.0f} nodes; with the collector off micrograd builds in {milliseconds(times['off'])} ms")
+    rows = []
+    for target in ("python", "c", "onnx"):
+        with tempfile.TemporaryDirectory(prefix="mgraph-bench-") as folder:
+            found = measure("exported", MOONS, target, folder, script=TRAVEL)
+        off = abs(found["result"] - found["expected"])
+        both = f"{found['gradients'] * 1e3:,.2f}" if found["gradients"] else ""
+        seconds = (f"{found['export']:.1f}", f"{found['megabytes']:.1f}", f"{found['ready']:.1f}")
+        rows.append((target, *seconds, f"{found['run'] * 1e3:,.2f}", both, f"{off:.1g}"))
+    table(
+        "Two moons exported: written, made ready (imported, compiled with -O1, loaded by onnxruntime), and run",
+        ("format", "export s", "MB", "ready s", "forward ms", "gradients ms", "off by"),
+        *rows,
+    )
+
+
 SECTIONS: dict[str, Callable[[], None]] = {
     "start": cold_start,
     "documents": all_documents,
     "moons": moons,
     "recording": recording,
     "speed": speed,
+    "travel": travel,
 }
 
 

@@ -30,22 +30,25 @@ def document_of(
     values = history(tuple(roots))
     kept = set(roots)
     inlined = {v for v in values if v.op == LITERAL and v not in kept and v.data - v.data == 0.0}
-    values = [v for v in values if v not in inlined]
+    values = [v for v in values if v not in inlined] if inlined else values
     ids = _ids(values)
     seeds = {ids[root]: number(root.seed) for root in roots if root.seed is not None and root.op not in FIXED}
     nodes = []
     for value in values:
-        op = CONSTANT if value.op == LITERAL else value.op
-        node: Node = {"id": ids[value], "op": op}
-        if op in OPS:
+        name, op, data = ids[value], value.op, float(value.data)
+        node: Node = {"id": name, "op": CONSTANT if op == LITERAL else op}
+        if value.operands:
             node["args"] = [float(v.data) if v in inlined else ids[v] for v in value.operands]
-        node["data"] = number(float(value.data))
-        if seeds and op != CONSTANT:
-            node["grad"] = number(float(value.grad))
-        if value.name is not None and value.name != node["id"]:
-            node["label"] = value.name
-        if value.scope is not None:
-            node["scope"] = value.scope
+        node["data"] = data if data - data == 0.0 else number(data)
+        if seeds and op not in FIXED:
+            grad = float(value.grad)
+            node["grad"] = grad if grad - grad == 0.0 else number(grad)
+        label = value.name
+        if label is not None and label != name:
+            node["label"] = label
+        scope = value.scope
+        if scope is not None:
+            node["scope"] = scope
         nodes.append(node)
     document: Document = {"mgraph": 1, "nodes": nodes, "outputs": list(dict.fromkeys(ids[r] for r in roots))}
     if title is not None:
@@ -81,8 +84,7 @@ def _ids(values: Iterable[Value]) -> dict[Value, str]:
             name = f"n{place}"
             while name in taken:
                 name += "_"
-            ids[value] = name
-            taken.add(name)
+            ids[value] = name  # no other place gives this name
     return ids
 
 

@@ -35,6 +35,8 @@ SPELLINGS = {
 
 _POWER = re.compile(r"(?:\*\*|\^|pow)\s*\(?\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*\)?", re.IGNORECASE)
 _COMMUTES = ("add", "mul")
+_ORDERED = (list, tuple)
+_PLAIN = (set, frozenset, list, tuple)
 
 # How the operands of a node came to be known.
 KEPT, CLOSURE, TWICE, NUMBER, EITHER = (
@@ -115,7 +117,7 @@ class Reader:
 
     def holds(self, held: Any) -> tuple[float, float, str | None]:
         """The number, the gradient (0.0 if there is none) and the name of an object. Raises FormatError."""
-        fields = self.fields(held)
+        fields = self._kinds.get(held.__class__) or self.fields(held)
         data = getattr(held, fields.data)
         if data.__class__ is not float:
             data = self.number(held, fields.data)
@@ -147,16 +149,21 @@ class Reader:
 
     def read(self, held: Any) -> Reading:
         """What an object is. Raises FormatError for an unknown op, and where no reading or more than one fits."""
-        fields = self.fields(held)
+        fields = self._kinds.get(held.__class__) or self.fields(held)
         kept = getattr(held, fields.operands) if fields.operands else None
-        if kept is None or (hasattr(kept, "__len__") and not len(kept)):
+        if kept.__class__ not in _PLAIN:
+            kept = () if kept is None else tuple(kept) if hasattr(kept, "__iter__") else (kept,)
+        if not kept:
             return LEAF
-        if not hasattr(kept, "__iter__"):
-            kept = (kept,)
         spelling = getattr(held, fields.op) if fields.op else ""
         found = self._meanings.get(spelling) if spelling.__class__ is str else None
         op, exponent = found or self._meaning(held, _spelled(spelling))
-        if isinstance(kept, list | tuple):
+        if kept.__class__ is set and len(kept) == 2 and op in _COMMUTES:  # most of every graph
+            pair = self._closure(held)
+            a, b = kept
+            if pair is not None and ((pair[0] is a and pair[1] is b) or (pair[0] is b and pair[1] is a)):
+                return Reading(op, pair, CLOSURE)
+        if isinstance(kept, _ORDERED):
             operands = [float(o) if isinstance(o, Real) else o for o in kept]
             if len(operands) > 1:
                 self._fits(held, op, len(operands))
@@ -169,7 +176,7 @@ class Reader:
                     self._fits(held, op, 2)
                     return self._checked(held, Reading(op, pair, CLOSURE))
         for operand in operands:
-            if not isinstance(operand, float) and fields_of(operand) is None:
+            if operand.__class__ not in self._kinds and not isinstance(operand, float) and fields_of(operand) is None:
                 raise FormatError(
                     f"{self.title(held)}: its {fields.operands} holds {shown(operand)}, which is not a value: it has"
                     f" none of the fields {', '.join(DATA)}"

@@ -87,7 +87,7 @@ def _onnx(text: bytes, folder: Path, data: Any) -> Times:
     import onnxruntime
 
     ready, session = timed(lambda: onnxruntime.InferenceSession(text, providers=["CPUExecutionProvider"]))
-    given = {each.name: np.float64(data[each.name]) for each in session.get_inputs()}
+    given = {each.name: np.array(data[each.name]) for each in session.get_inputs()}
     run = median(timed(lambda: session.run(None, given))[0] for _ in range(3))
     return {"ready": ready, "run": run, "gradients": 0.0, "result": float(session.run(None, given)[0])}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsFloat
 
 from mgraph.document import NAME_LIMIT, Document, Node, number, validate
-from mgraph.ops import CONSTANT, OPS
+from mgraph.ops import CONSTANT
 from mgraph.value import FIXED, LITERAL, Value, constant, history
 
 

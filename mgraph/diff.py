@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 
 from mgraph.document import Document, Node
 from mgraph.graph import Wiring
+from mgraph.matching import matched, operand_changes
 from mgraph.ops import CONSTANT, LEAVES
 from mgraph.plan import compile_plan
-from mgraph.replay import replay
-from mgraph.structure import bits, colours, numbering, offsets, own_seeds, structure, value
+from mgraph.replay import Run, replay
+from mgraph.structure import bits, own_seeds, value
 from mgraph.table import expression
 from mgraph.verify import tolerance_of, ulps
 
 LEGEND = {"changed": "#ee8866", "added": "#77aadd", "removed": "#dddddd", "moved": "#eedd88"}
 """Fill colours of the union picture, told apart by the colour-blind too (Paul Tol's light scheme)."""
-
-AUTOMATIC = re.compile(r"n\d+_*")
-"""Ids that only say where in the list a node stands. One node more shifts them all, so they prove nothing."""
 
 Said = str | float | tuple[str, ...] | None
 
@@ -84,7 +81,7 @@ class Diff:
 
 def diff(a: Wiring, b: Wiring) -> Diff:
     """Compare two graphs. Numbers are the recorded ones, or, where either lacks one, those of replays of both."""
-    to = _matched(a, b)
+    to = matched(a, b)
     pairs = sorted(((i, j) for i, j in enumerate(to) if j >= 0), key=lambda pair: pair[1])
     causes, affected = _node_causes(a, b, to, pairs)
     causes += _whole_causes(a, b, to)
@@ -128,166 +125,7 @@ def union(a: Wiring, b: Wiring, found: Diff) -> tuple[Wiring, dict[str, str]]:
     return Wiring(document), fills
 
 
-# Which node is which ---------------------------------------------------------------------------------------
-
-
-def _matched(a: Wiring, b: Wiring) -> list[int]:
-    """For each node of ``a``, by position, the position of its counterpart in ``b``, or -1."""
-    first, second = numbering(a), numbering(b)
-    if structure(a, first) == structure(b, second):
-        to = [j for _, j in sorted(zip(first, second, strict=True))]
-        # Operands that change places may leave the structure as it was; then names tell what happened.
-        if not _crossed(a, b, to):
-            return to
-    return _Matching(a, b).to
-
-
-def _crossed(a: Wiring, b: Wiring, to: list[int]) -> bool:
-    """Whether a leaf is matched to another one than its namesake, and a number would differ by that."""
-    leaves = [(node, b.nodes[j]) for node, j in zip(a.nodes, to, strict=True) if node["op"] in LEAVES]
-    others = {y["id"] for _, y in leaves}
-    return any(value(x) != value(y) for x, y in leaves) and any(
-        x["id"] != y["id"] and _named(x["id"]) and x["id"] in others for x, y in leaves
-    )
-
-
-class _Matching:
-    """Pairs of nodes, found by name and by structure in turn until neither finds more."""
-
-    def __init__(self, a: Wiring, b: Wiring) -> None:
-        self.a, self.b = a, b
-        self.to, self.back = [-1] * len(a), [-1] * len(b)
-        self._starts = offsets(a), offsets(b)
-        outputs = set(b.outputs)
-        kept = {name for name in a.outputs if name in outputs}
-        self._by_id(lambda node: node["op"] in LEAVES or node["id"] in kept)
-        self._by_label()
-        left = len(a) + 1
-        while 0 < len(self._left()) < left and -1 in self.back:
-            left = len(self._left())
-            self._by_colour()
-            self._by_id(lambda node: True)
-            self._top_down()
-            if len(self._left()) == left:
-                self._by_place()
-
-    def _left(self) -> list[int]:
-        """The nodes of ``a`` that have no counterpart yet."""
-        return [i for i, j in enumerate(self.to) if j < 0]
-
-    def _pair(self, i: int, j: int) -> None:
-        self.to[i], self.back[j] = j, i
-
-    def _free(self, i: int, j: int) -> bool:
-        return self.to[i] < 0 and self.back[j] < 0
-
-    def _operands(self, i: int, j: int) -> list[tuple[int, int]]:
-        """The operands of both nodes, position by position, where they are nodes without counterparts."""
-        first, second = self._starts
-        both = zip(self.a.operands[first[i] : first[i + 1]], self.b.operands[second[j] : second[j + 1]], strict=False)
-        return [(p, q) for p, q in both if p >= 0 and q >= 0 and self._free(p, q)]
-
-    def _namesakes(self) -> list[tuple[int, int]]:
-        """The nodes without counterparts whose ids are the same."""
-        found = ((i, self.b.index.get(self.a.nodes[i]["id"], -1)) for i in self._left())
-        return [(i, j) for i, j in found if j >= 0 and self.back[j] < 0]
-
-    def _by_id(self, chosen: Callable[[Node], bool]) -> None:
-        for i, j in self._namesakes():
-            if _named(self.a.nodes[i]["id"]) and chosen(self.a.nodes[i]):
-                self._pair(i, j)
-
-    def _by_label(self) -> None:
-        """Leaves whose label no other unmatched leaf of their graph has."""
-        first, second = _labels(self.a, self.to), _labels(self.b, self.back)
-        for label, places in first.items():
-            others = second.get(label, [])
-            if len(places) == len(others) == 1:
-                self._pair(places[0], others[0])
-
-    def _by_colour(self) -> None:
-        """Nodes that compute the same from the same. Consumers come first and take their operands with them."""
-        first, second = colours(self.a, self.b, self.to, self.back)
-        pool: dict[int, list[int]] = {}
-        for j, colour in enumerate(second):
-            if self.back[j] < 0:
-                pool.setdefault(colour, []).append(j)
-        supply = {colour: len(places) for colour, places in pool.items()}
-        demand = Counter(first[i] for i in self._left())
-        for i, j in self._namesakes():
-            # Of as many equals on both sides the first is the first, unless they have names; else ids decide.
-            even = supply.get(first[i]) == demand[first[i]]
-            if first[i] == second[j] and (not even or _named(self.a.nodes[i]["id"])):
-                self._pair(i, j)
-        for root in reversed(self._left()):
-            places = pool.get(first[root], [])
-            while self.to[root] < 0 and places:
-                stack = [(root, places.pop())]
-                while stack:
-                    i, j = stack.pop()
-                    if self._free(i, j) and first[i] == second[j]:
-                        self._pair(i, j)
-                        stack += self._operands(i, j)
-
-    def _top_down(self) -> None:
-        """Outputs at the same place, then from each pair to operands at the same place, if they are akin."""
-        stack = [pair for i, j in enumerate(self.to) if j >= 0 for pair in self._operands(i, j)]
-        ends = zip(self.a.outputs, self.b.outputs, strict=False)
-        stack += [(self.a.index[p], self.b.index[q]) for p, q in ends]
-        while stack:
-            i, j = stack.pop()
-            if self._free(i, j) and (self.a.nodes[i]["id"] == self.b.nodes[j]["id"] or self._akin(i, j)):
-                self._pair(i, j)
-                stack += self._operands(i, j)
-
-    def _by_place(self) -> None:
-        """The last resort, for what no output needs: unnamed nodes with the same operands, or akin and of one id."""
-        namesakes, (first, second) = self._namesakes(), self._starts
-        places = {tuple(self.b.operands[second[j] : second[j + 1]]): j for j, i in enumerate(self.back) if i < 0}
-        pairs = [(i, j) for i, j in namesakes if self._same_operands(i, j)]
-        for i in self._left():
-            operands = (self.to[p] if p >= 0 else -1 for p in self.a.operands[first[i] : first[i + 1]])
-            j = places.get(tuple(operands), -1)
-            if j >= 0 and not _named(self.a.nodes[i]["id"]) and self._same_operands(i, j):
-                pairs.append((i, j))
-        for i, j in pairs + namesakes:
-            if self._free(i, j) and self._akin(i, j):
-                self._pair(i, j)
-
-    def _akin(self, i: int, j: int) -> bool:
-        return self.a.nodes[i]["op"] == self.b.nodes[j]["op"] or self._same_operands(i, j)
-
-    def _same_operands(self, i: int, j: int) -> bool:
-        return "args" in self.a.nodes[i] and not any(_operand_changes(self.a, self.b, self.to, i, j))
-
-
-def _named(name: str) -> bool:
-    return AUTOMATIC.fullmatch(name) is None
-
-
-def _labels(wiring: Wiring, matched: Sequence[int]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for k, node in enumerate(wiring.nodes):
-        if node["op"] in LEAVES and matched[k] < 0 and "label" in node:
-            found.setdefault(node["label"], []).append(k)
-    return found
-
-
 # Causes ----------------------------------------------------------------------------------------------------
-
-
-def _operand_changes(
-    a: Wiring, b: Wiring, to: Sequence[int], i: int, j: int
-) -> Iterator[tuple[int, str | float | None, str | float | None]]:
-    """Position, before and after of each operand of a pair that is not the other's counterpart."""
-    both = zip_longest(a.nodes[i].get("args", ()), b.nodes[j].get("args", ()))
-    for position, (x, y) in enumerate(both):
-        if isinstance(x, str) and isinstance(y, str):
-            same = to[a.index[x]] == b.index[y]
-        else:
-            same = not isinstance(x, str | None) and not isinstance(y, str | None) and bits(x) == bits(y)
-        if not same:
-            yield position, x, y
 
 
 def _node_causes(
@@ -313,7 +151,7 @@ def _node_causes(
             causes.append(Cause("value", name, _number(old, "data"), _number(node, "data")))
         if not leaves and node["op"] != old["op"]:
             causes.append(Cause("op", name, old["op"], node["op"]))
-        causes += [Cause("operand", name, x, y, k) for k, x, y in _operand_changes(a, b, to, i, j)]
+        causes += [Cause("operand", name, x, y, k) for k, x, y in operand_changes(a, b, to, i, j)]
         if len(causes) > own:
             affected[j] = True
         if leaves and node["op"] != old["op"]:  # which changes no number of data
@@ -327,7 +165,7 @@ def _whole_causes(a: Wiring, b: Wiring, to: Sequence[int]) -> list[Cause]:
     causes = []
     if [to[a.index[name]] for name in a.outputs] != [b.index[name] for name in b.outputs]:
         causes.append(Cause("outputs", None, tuple(a.outputs), tuple(b.outputs)))
-    if own_seeds(a) or own_seeds(b):
+    if own_seeds(a) is not None or own_seeds(b) is not None:
         new = {
             b.nodes[to[k]]["id"] if to[k] >= 0 else name: seed
             for name, seed in a.seeds.items()
@@ -368,17 +206,25 @@ def _moves(
 
 
 def _replayed(a: Wiring, b: Wiring, slots: list[tuple[str, int, int]]) -> Iterator[Move]:
-    """What moved of these from a replay of ``a`` to one of ``b``, if every leaf has a number."""
-    plans = compile_plan(a), compile_plan(b)
-    if plans[0].unset or plans[1].unset:
-        return
+    """What moved of these from a replay of ``a`` to one of ``b``."""
     backward = any(what == "grad" for what, _, _ in slots)
-    before, after = (replay(plan, backward=backward) for plan in plans)
+    before, after = _rerun(a, backward), _rerun(b, backward)
     for what, i, j in slots:
         name = b.nodes[j]["id"]
-        x, y = getattr(before, what)[a.nodes[i]["id"]], getattr(after, what)[name]
-        if distance := _distance(x, y):
+        x, y = getattr(before, what, {}).get(a.nodes[i]["id"]), getattr(after, what, {}).get(name)
+        if x is not None and y is not None and (distance := _distance(x, y)):
             yield Move(name, what, x, y, distance)
+
+
+def _rerun(wiring: Wiring, backward: bool) -> Run | None:
+    """A replay of what has a number; without gradients if a leaf has none, and None if nothing has one."""
+    plan = compile_plan(wiring)
+    if not plan.unset:
+        return replay(plan, backward=backward)
+    unset = [wiring.nodes[slot]["id"] for slot in plan.unset]
+    without = {*unset, *wiring.descendants(*unset)}
+    known = [name for name in wiring.index if name not in without]
+    return replay(plan, outputs=known, backward=False) if known else None
 
 
 def _distance(x: float, y: float) -> int:

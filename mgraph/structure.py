@@ -39,7 +39,8 @@ def recipe(wiring: Wiring, order: Sequence[int] | None = None) -> str:
     """SHA-256 of the structure, the leaves' recorded numbers, and the seeds where they are not the default ones."""
     order = numbering(wiring) if order is None else order
     known = _given(wiring)
-    return _digest([structure(wiring, order), *(f"{k} {known[i]}" for k, i in enumerate(order) if i in known)])
+    lines = [structure(wiring, order), *(f"{k} {known[i]}" for k, i in enumerate(order) if i in known)]
+    return _digest(lines + ["no seeds"] * (own_seeds(wiring) == {}))
 
 
 def numbering(wiring: Wiring) -> list[int]:
@@ -152,17 +153,17 @@ def value(node: Node) -> str | None:
     return bits(node["data"]) if "data" in node else None
 
 
-def own_seeds(wiring: Wiring) -> dict[str, float]:
-    """The document's seeds by id, unless they are the default ones: then none."""
+def own_seeds(wiring: Wiring) -> dict[str, float] | None:
+    """The document's seeds by id; None if they are the default ones."""
     default = {name: bits(1.0) for name in wiring.outputs if wiring.op(name) != CONSTANT}
     seeds = wiring.seeds
-    return {} if {name: bits(seed) for name, seed in seeds.items()} == default else seeds
+    return None if {name: bits(seed) for name, seed in seeds.items()} == default else seeds
 
 
 def _given(wiring: Wiring) -> dict[int, str]:
     """What a replay starts from, by position: leaves' numbers, and seeds that are not the default ones."""
     given = {k: str(value(node)) for k, node in enumerate(wiring.nodes) if node["op"] in LEAVES}
-    for name, seed in own_seeds(wiring).items():
+    for name, seed in (own_seeds(wiring) or {}).items():
         k = wiring.index[name]
         given[k] = f"{given.get(k, '')} seed {bits(seed)}"
     return given

@@ -405,3 +405,44 @@ def test_the_picture_of_both() -> None:
     for name, colour in LEGEND.items():
         assert dot.count(f'fillcolor="{colour}"') == 1 + sum(fill == colour for fill in fills.values())
         assert f"label={name}" in dot
+
+
+# Several edits, and what numbers cannot tell ----------------------------------------------------------------
+
+
+def edited(length: int, inserted: tuple[int, ...] = ()) -> Graph:
+    ops: list[str] = []
+    for k in range(length):
+        ops += ["relu"] * (k in inserted) + [("sin", "tanh", "neg", "exp", "cos", "sigmoid")[k % 5 if k % 7 else 5]]
+    return chain(*ops)
+
+
+@pytest.mark.parametrize("inserted", [(10,), (10, 30), (5, 6, 20, 39), tuple(range(3, 300, 20))])
+def test_several_insertions_are_so_many_causes(inserted: tuple[int, ...]) -> None:
+    length = max(40, inserted[-1] + 1)
+    there, back = diff(edited(length), edited(length, inserted)), diff(edited(length, inserted), edited(length))
+    assert sorted(c.kind for c in there.causes) == ["added"] * len(inserted) + ["operand"] * len(inserted)
+    assert sorted(c.kind for c in back.causes) == ["operand"] * len(inserted) + ["removed"] * len(inserted)
+
+
+def test_operands_that_changed_places_are_told_by_their_names() -> None:
+    for number in ({}, {"data": 1.0}):
+        leaves = [{"id": name, "op": "input", **number} for name in "ab"]
+        one, other = (
+            Graph({"mgraph": 1, "nodes": [*leaves, {"id": "y", "op": "sub", "args": list(args)}]})
+            for args in ("ab", "ba")
+        )
+        assert [c.kind for c in diff(one, other).causes] == ["operand", "operand"]
+
+
+def test_no_seeds_are_not_the_default_seeds() -> None:
+    plain = graph([("x", "input", 1.0), ("y", "neg", ["x"])])
+    silent = graph([("x", "input", 1.0), ("y", "neg", ["x"])], seeds={})
+    assert recipe(plain) != recipe(silent)
+    assert [c.kind for c in diff(plain, silent).causes] == ["seed"]
+
+
+def test_what_does_not_need_an_input_without_number_is_replayed() -> None:
+    nodes = [("u", "input", None), ("y", "sin", ["a"]), ("z", "add", ["y", "u"])]
+    found = diff(graph([("a", "input", 1.0), *nodes]), graph([("a", "input", 2.0), *nodes]))
+    assert [(m.node, m.field) for m in found.moved] == [("y", "data")]

@@ -149,7 +149,6 @@ LIVE: dict[str, Callable[[], Any]] = {
     "slice from the end": lambda: a[-2:, :-1],
     "index": lambda: a[[0, 2, 0]],
     "index a column": lambda: a[:, [0, 1]],
-    "index by a mask": lambda: a[a > 0],
     "unbind": lambda: a.unbind(1)[2] * a.unbind(1)[0],
     "rows": lambda: sum((row[0] * row[1] for row in a), v[0]),
     "split": lambda: a.split(3, 1)[1],
@@ -403,6 +402,7 @@ EXPORTED: dict[str, Callable[..., Any]] = {
     "indices": lambda m, x, y: x[[1, 0]] + y[:, [2, 1, 0]] + x.flip(1),
     "joined": lambda m, x, y: torch.cat([x, y, m.shift[None]])[1:3] + torch.stack([x, y], 1)[:, 1] + x[0].expand(2, 3),
     "made inside": lambda m, x, y: torch.arange(3) * x + torch.full((3,), 2.0, dtype=x.dtype) + torch.eye(3, dtype=x.dtype)[0] * y,
+    "conditions of numbers": lambda m, x, y: torch.where((x > 0).logical_not(), x * 3, y) + torch.where(x.bool(), x, y) + torch.where(torch.logical_and(x, y), x, y),
     "copies": lambda m, x, y: x.clone() + y.contiguous().to(torch.float64),
 }  # fmt: skip
 
@@ -431,6 +431,19 @@ def test_exported_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     for node in graph.document["nodes"]:
         if node["op"] in ("input", "parameter"):  # PyTorch's own
             assert run.grad[node["id"]] == pytest.approx(graph.grad[node["id"]], rel=1e-12)
+    program, others = (
+        exported(loss, random(2, 3, grad=False), random(2, 3, grad=False)),
+        (random(2, 3, grad=False), random(2, 3, grad=False)),
+    )
+    elsewhere = {
+        f"{name}[{i},{j}]": float(x[i, j])
+        for name, x in zip("xy", others, strict=True)
+        for i in range(2)
+        for j in range(3)
+    }
+    again = graph.replay({name: x for name, x in elsewhere.items() if name in graph}, backward=False)
+    assert len(elsewhere) == len([name for name in elsewhere if name in graph])
+    assert again.data[out] == pytest.approx(float(program.module()(*others)), rel=1e-12)
     assert sorted(set(ATEN) - seen) == []
 
 
@@ -497,3 +510,27 @@ def test_the_documentation_lists_what_is_taken_over() -> None:
     listed = {name: re.findall(r"`([^`]+)`", row) for name, row in rows.items()}
     assert listed["a live graph"] == sorted({re.sub(r"Backward\d$", "", name) for name in AUTOGRAD}, key=str.lower)
     assert listed["an exported program"] == sorted(ATEN)
+
+
+def test_conditions_that_numbers_have_decided_are_refused() -> None:
+    """A replay with other inputs would stay in the branch of the recording."""
+    x = torch.tensor([1.0, -2.0], dtype=torch.float64, requires_grad=True)
+    for made, what in (
+        ((x * (x > 0)).sum(), "operand 2 of MulBackward0"),
+        (x[x > 0].sum(), "the index of IndexBackward0"),
+    ):
+        with pytest.raises(FormatError, match=f"^{what} .* is a condition that these numbers have decided"):
+            reader.load(made)
+
+
+def test_numbers_as_conditions() -> None:
+    x, y = torch.tensor([2.0, 0.0, -1.0], dtype=torch.float64), torch.tensor([0.0, 5.0, -3.0], dtype=torch.float64)
+    for formula in (
+        lambda m, x, y: torch.where(x.bool(), x * 3, x * 0 + 1).sum(),
+        lambda m, x, y: torch.where(torch.logical_not(x), x + 5, x).sum(),
+        lambda m, x, y: torch.where(torch.logical_and(x, x - 2), x, x + 1).sum(),
+        lambda m, x, y: torch.where(torch.logical_or(x, x - 5), x, x + 1).sum(),
+    ):
+        graph = Graph(reader.load(exported(formula, x, x)))
+        (found,) = graph.replay({f"x[{k}]": float(each) for k, each in enumerate(y)}).outputs.values()
+        assert found == float(formula(None, y, y))

@@ -65,7 +65,8 @@ MAY_IMPORT = {
         "verify",
     },
     "structure": {"document", "graph", "ops"},
-    "diff": {"document", "graph", "ops", "plan", "replay", "structure", "table", "verify"},
+    "matching": {"document", "graph", "ops", "structure"},
+    "diff": {"document", "graph", "matching", "ops", "plan", "replay", "structure", "table", "verify"},
     "difftext": {"diff", "document", "table"},
     "drawing": {"document", "dot", "errors", "formats.notebook", "formats.png", "formats.svg"},
     "containers": {

@@ -266,7 +266,8 @@ def load(raw: bytes, title: str | None = None) -> Document:
     if not outputs:
         raise FormatError("$.dependent_vec: a graph without dependent variables computes nothing")
     document: Document = {"mgraph": 1, "nodes": nodes, "outputs": list(dict.fromkeys(outputs))}
-    title = title or str(loaded.get("function_name", ""))[:TEXT_LIMIT]
+    called = loaded.get("function_name")
+    title = title or (called[:TEXT_LIMIT] if isinstance(called, str) else None)
     if title:
         document["title"] = title
     return validate({**document, "meta": {"source": "CppAD's JSON AD graph"}})

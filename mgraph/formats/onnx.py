@@ -162,6 +162,7 @@ class _Reading:
                 raise FormatError(f"{what} has no fixed size in dimension {k}{called}; a document is of one size")
         shape = [size.dim_value for size in kind.shape.dim]
         self._spend(prod(shape), what)
+        _refuse_sizes(shape, what)
         return shape
 
     # Tensors in the file, and in files beside it.
@@ -175,6 +176,7 @@ class _Reading:
             raise FormatError(f"{what} has no valid shape {list(held.dims)}")
         count, (size, field) = prod(held.dims), STORED[held.data_type]
         self._spend(count, what)
+        _refuse_sizes(held.dims, what)
         if held.data_location == TensorProto.EXTERNAL:
             self._fetch(held, what, count * size)
         there = len(held.raw_data) / size if held.HasField("raw_data") else len(getattr(held, field))
@@ -213,6 +215,8 @@ class _Reading:
         """What a node's attributes say, in Python's types; tensors are checked like all others."""
         found: dict[str, Any] = {}
         for each in node.attribute:
+            if each.ref_attr_name:
+                raise FormatError(f"{_place(k, node)}: its {shown(each.name)} is that of a function, and this is none")
             held = helper.get_attribute_value(each)
             if isinstance(held, TensorProto):
                 held = self._numbers(held, held.name or node.output[0])
@@ -261,6 +265,13 @@ def _size(x: Any) -> int:
 
 def _operator(node: NodeProto) -> str:
     return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+
+
+def _refuse_sizes(shape: Any, what: str) -> None:
+    """Raise FormatError for a shape that no array can have, even one without elements."""
+    sizes = list(shape)
+    if len(sizes) > 32 or prod(size for size in sizes if size) > 2**48:
+        raise FormatError(f"{what} has a shape of {len(sizes)} dimensions and {prod(sizes):,} elements, too large")
 
 
 def _place(k: int, node: NodeProto) -> str:

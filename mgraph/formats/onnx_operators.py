@@ -120,6 +120,8 @@ def _expand(x: Any, shape: Any) -> Any:
 
 
 def _gemm(a: Any, b: Any, c: Any = None, *, alpha: float = 1.0, beta: float = 1.0, **turned: int) -> Any:
+    if np.ndim(a) != 2 or np.ndim(b) != 2:
+        raise FormatError(f"Gemm multiplies matrices, not tensors of {np.ndim(a)} and {np.ndim(b)} dimensions")
     a, b = np.transpose(a) if turned.get("transA") else a, np.transpose(b) if turned.get("transB") else b
     return gemm(a, b, c, alpha, beta)
 

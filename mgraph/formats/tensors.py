@@ -118,6 +118,11 @@ def equal(a: Any, b: Any) -> Array:
     return elementwise("sub", negation(greater(a, b)), greater(b, a))
 
 
+def truth(x: Any) -> Array:
+    """1 where x is not 0, else 0: what a number is as a condition."""
+    return negation(equal(x, 0.0))
+
+
 def where(c: Any, a: Any, b: Any) -> Array:
     """a where c, else b; what is not taken gets no gradient, as in PyTorch and JAX.
 
@@ -147,6 +152,8 @@ def reduce(op: str, x: Any, axes: int | Sequence[int] | None = None, keepdims: b
     """Fold a binary op of the table over ``axes`` (all, if None); of nothing, 0 for ``add``. Raises FormatError."""
     x = tensor(x)
     axes = range(x.ndim) if axes is None else [axes] if isinstance(axes, int) else axes
+    if any(not -x.ndim <= axis < x.ndim for axis in axes) and x.ndim:
+        raise FormatError(f"there is no axis {max(axes, key=abs)} in a tensor of {x.ndim} dimensions")
     folded = sorted(axis % x.ndim for axis in axes) if x.ndim else []
     kept = [axis for axis in range(x.ndim) if axis not in folded]
     shape = tuple(x.shape[axis] for axis in kept)
@@ -196,11 +203,6 @@ def matmul(a: Any, b: Any) -> Array:
 def gemm(a: Any, b: Any, c: Any = None, alpha: float = 1.0, beta: float = 1.0) -> Array:
     """alpha·(a b) + beta·c; factors of 1 are not recorded."""
     return plus(scaled(matmul(a, b), alpha), c, beta)
-
-
-def linear(x: Any, weight: Any, bias: Any = None) -> Array:
-    """x times the transposed weight, plus the bias."""
-    return gemm(x, tensor(weight).T, bias)
 
 
 def scaled(x: Any, factor: float) -> Array:

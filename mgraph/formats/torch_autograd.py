@@ -141,7 +141,11 @@ class _Kept:
     def __getattr__(self, name: str) -> Any:
         try:
             return _signed(getattr(self.node, f"_saved_{name}"))
-        except RuntimeError:
+        except RuntimeError as error:
+            if "inplace" in str(error):
+                raise FormatError(
+                    f"an operand of {self.place} was changed in place after it was used: load the graph before that"
+                ) from None
             raise FormatError(
                 f"PyTorch no longer has what autograd saved at {self.place}: load the graph before backward(), or call"
                 " backward(retain_graph=True)"
@@ -241,6 +245,8 @@ def _operation(kept: _Kept, made: Mapping[Any, Any], known: _Leaves) -> Any:
             constant = None if under == "-" else getattr(kept, under)
             if constant is None:
                 raise _lost(kept, k + 1)
+            if constant.dtype == torch.bool:
+                raise _decided(kept, f"operand {k + 1}")
             # A number among the operands is a tensor of no dimension here; it is a literal in the document.
             operands.append(known.of(constant, CONSTANT) if constant.ndim else tensor(constant.item()))
         elif hasattr(source, "variable"):
@@ -248,7 +254,16 @@ def _operation(kept: _Kept, made: Mapping[Any, Any], known: _Leaves) -> Any:
             operands.append(known.of(source.variable, PARAMETER if parameter else INPUT))
         else:
             operands.append(made[source][number] if isinstance(made[source], list) else made[source])
+    if name == "IndexBackward0" and any(getattr(each, "dtype", None) == torch.bool for each in kept.indices):
+        raise _decided(kept, "the index")
     return meaning(kept, *operands)
+
+
+def _decided(kept: _Kept, what: str) -> FormatError:
+    return FormatError(
+        f"{what} of {kept.place} is a condition that these numbers have decided, and autograd has not kept how: load"
+        " what torch.export.export gives, which does"
+    )
 
 
 def _lost(kept: _Kept, k: int) -> FormatError:

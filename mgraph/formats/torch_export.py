@@ -38,6 +38,7 @@ from mgraph.formats.tensors import (
     scaled,
     softmax,
     tensor,
+    truth,
     where,
 )
 from mgraph.ops import CONSTANT, INPUT, PARAMETER
@@ -54,7 +55,7 @@ def dtype_of(held: Any) -> str:
 
 def numbers_in(held: torch.Tensor) -> Any:
     """A tensor's numbers as an array of float64."""
-    return held.detach().cpu().double().numpy()
+    return held.detach().to_dense().cpu().double().numpy()
 
 
 def document(outputs: Sequence[Array], tolerance: int | None, title: str | None, meta: Mapping[str, str]) -> Document:
@@ -237,7 +238,17 @@ def _call(node: torch.fx.Node, args: Sequence[Any], kwargs: Mapping[str, Any]) -
         where_from = "".join(f", {line}" for line in lines[-1:])
         kind = f" to {dtype_of(made)}" if name in ATEN else ""
         raise FormatError(f"{node.target}{kind} (node {node.name}{where_from}) is not taken over; {SUPPORTED}")
+    if name.startswith("logical_") or (
+        isinstance(made, torch.Tensor) and made.dtype == torch.bool and "_to_copy" in name
+    ):
+        args = [_truth(given, each) for given, each in zip(node.args, args, strict=True)]
     return result_of(ATEN[name](*args, **{key: each for key, each in kwargs.items() if key not in LAYOUT}))
+
+
+def _truth(given: Any, made: Any) -> Any:
+    """An operand as a condition, unless it is one."""
+    found = given.meta["val"] if isinstance(given, torch.fx.Node) else given
+    return made if getattr(found, "dtype", None) == torch.bool else truth(made)
 
 
 def _overwrite(program: torch.export.ExportedProgram, arguments: Any, results: Sequence[Array], known: Known) -> None:

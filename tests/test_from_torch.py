@@ -531,6 +531,6 @@ def test_numbers_as_conditions() -> None:
         lambda m, x, y: torch.where(torch.logical_and(x, x - 2), x, x + 1).sum(),
         lambda m, x, y: torch.where(torch.logical_or(x, x - 5), x, x + 1).sum(),
     ):
-        graph = Graph(reader.load(exported(formula, x, x)))
+        graph = Graph(reader.load(exported(formula, x, x.clone())))
         (found,) = graph.replay({f"x[{k}]": float(each) for k, each in enumerate(y)}).outputs.values()
         assert found == float(formula(None, y, y))

@@ -533,4 +533,4 @@ def test_numbers_as_conditions() -> None:
     ):
         graph = Graph(reader.load(exported(formula, x, x.clone())))
         (found,) = graph.replay({f"x[{k}]": float(each) for k, each in enumerate(y)}).outputs.values()
-        assert found == float(formula(None, y, y))
+        assert found == float(formula(None, y * 1.25, y))

@@ -46,6 +46,10 @@ TARGETS = {
 }
 
 
+EXTRAS = ("torch", "jax", "sympy", "onnx")
+"""Formats whose packages come with an extra of that name."""
+
+
 def export(wiring: Wiring, to: str) -> bytes:
     """The graph in another format, one of :data:`TARGETS`.
 
@@ -64,4 +68,7 @@ def module(name: str) -> Any:
         package = (error.name or "").partition(".")[0]
         if package in ("", "mgraph"):
             raise
-        raise FormatError(f"this needs the package {package}, which is not installed: pip install {package}") from None
+        extra = name.partition("_")[0]
+        also = f" (the extra [{extra}] brings all that {extra} needs)" if extra in EXTRAS else ""
+        message = f"this needs the package {package}, which is not installed: pip install {package}{also}"
+        raise FormatError(message) from None

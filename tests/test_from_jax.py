@@ -118,7 +118,17 @@ def test_primitives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def loss(x: Any, y: Any, p: Any, v: Any, b: Any) -> Any:
         return (FUNCTIONS[name](x, y, p, v, b) ** 2).sum()
 
-    agrees(reader.load(jax.jit(loss), X, Y, P, V, B))  # compiled as a whole, which is faster
+    compiled = jax.jit(loss)  # as a whole, which is faster
+    graph = agrees(reader.load(compiled, X, Y, P, V, B))
+    others = dict(zip("xypvb", (Y * 0.9, X * -1.1, P[::-1] + 0.25, V[::-1] * 0.8, B * 0.7), strict=True))
+    given = {
+        f"{argument}[{','.join(map(str, place))}]": float(numbers[place])
+        for argument, numbers in others.items()
+        for place in np.ndindex(numbers.shape)
+    }
+    again = graph.replay({leaf: x for leaf, x in given.items() if leaf in graph}, backward=False)
+    assert len(graph.inputs) == sum(leaf in graph for leaf in given)
+    assert again.data[graph.outputs[0]] == pytest.approx(float(compiled(*others.values())), rel=1e-11, abs=1e-12)
 
 
 def test_every_primitive_is_tried() -> None:

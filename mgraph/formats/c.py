@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from math import isfinite
 
-from mgraph.formats.programs import about, expressions, gradients_of
+from mgraph.formats.programs import INFIX, about, expressions, gradients_of
 from mgraph.graph import Wiring
 from mgraph.ops import CONSTANT, LEAVES
 
 OPS = {
-    "neg": "-{0}",
-    "add": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "div": "{0} / {1}",
+    **INFIX,
     "pow": "pow({0}, {1})",
     "exp": "exp({0})",
     "expm1": "expm1({0})",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from mgraph.formats.programs import Dialect, module
+from mgraph.formats.programs import INFIX, Dialect, module
 from mgraph.graph import Wiring
 
 OPS = {
-    "neg": "-{0}",
-    "add": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "div": "{0} / {1}",
+    **INFIX,
     "pow": "jnp.power({0}, {1})",
     "exp": "jnp.exp({0})",
     "expm1": "jnp.expm1({0})",

@@ -15,6 +15,9 @@ from mgraph.errors import FormatError, shown
 from mgraph.graph import Wiring
 from mgraph.ops import CONSTANT, LEAVES
 
+INFIX = {"neg": "-{0}", "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}"}
+"""What most languages write alike."""
+
 
 def expressions(
     wiring: Wiring, format: str, ops: Mapping[str, str], operand: Callable[[str | float], str]

@@ -5,17 +5,14 @@ from __future__ import annotations
 from inspect import getsource
 
 from mgraph import ops
-from mgraph.formats.programs import Dialect, module
+from mgraph.formats.programs import INFIX, Dialect, module
 from mgraph.graph import Wiring
 
 _OWN = ("div", "sqrt", "relu", "maximum", "minimum", "greater", "gate")
 
 OPS = {
-    "neg": "-{0}",
-    "add": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "div": "div({0}, {1})",
+    **INFIX,
+    "div": "div({0}, {1})",  # which Python would raise at 0
     "pow": "power({0}, {1})",
     "exp": "exp({0})",
     "expm1": "expm1({0})",

@@ -6,16 +6,12 @@ import builtins
 import keyword
 from math import isfinite
 
-from mgraph.formats.programs import docstring, expressions, identifiers
+from mgraph.formats.programs import INFIX, docstring, expressions, identifiers
 from mgraph.graph import Wiring
 from mgraph.ops import CONSTANT, LEAVES
 
 OPS = {
-    "neg": "-{0}",
-    "add": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "div": "{0} / {1}",
+    **INFIX,
     "pow": "{0} ** {1}",
     "exp": "sympy.exp({0})",
     "expm1": "sympy.exp({0}) - 1",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from mgraph.formats.programs import Dialect, module
+from mgraph.formats.programs import INFIX, Dialect, module
 from mgraph.graph import Wiring
 
 OPS = {
-    "neg": "-{0}",
-    "add": "{0} + {1}",
-    "sub": "{0} - {1}",
-    "mul": "{0} * {1}",
-    "div": "{0} / {1}",
+    **INFIX,
     "pow": "torch.pow({0}, {1})",
     "exp": "torch.exp({0})",
     "expm1": "torch.expm1({0})",

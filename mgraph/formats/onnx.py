@@ -197,6 +197,8 @@ class _Reading:
             path = (self.folder / location).resolve()
             inside, there = path.is_relative_to(self.folder.resolve()), path.is_file()
             start, length = int(entries.get("offset", 0)), int(entries.get("length", size))
+            if "\0" in location:  # which newer Pythons say is no file, and older ones raise for
+                raise ValueError
         except (OSError, RuntimeError, ValueError):  # a loop of links, a zero byte, a number that is none
             raise FormatError(f"{what}, which is no valid place") from None
         if not inside:

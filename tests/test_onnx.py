@@ -621,7 +621,7 @@ def test_tensors_in_other_files(tmp_path: Path) -> None:
         says = f"the tensor 'w' is in the file {shown(location)}, which is outside the model's folder and is not read"
         assert refusal(external(location), folder) == says
     for raw, what in [
-        (external("loop"), "the tensor 'w' is in the file 'loop', which is no valid place"),
+        (external("loop"), "the tensor 'w' is in the file 'loop', which is not there"),
         (external("a\0b"), "the tensor 'w' is in the file 'a\\x00b', which is no valid place"),
         (external("parts"), "the tensor 'w' is in the file 'parts', which is not there"),
         (external(""), "the tensor 'w' is in the file '', which is not there"),

@@ -199,7 +199,9 @@ class _Reading:
             start, length = int(entries.get("offset", 0)), int(entries.get("length", size))
             if "\0" in location:  # which newer Pythons say is no file, and older ones raise for
                 raise ValueError
-        except (OSError, RuntimeError, ValueError):  # a loop of links, a zero byte, a number that is none
+        except RuntimeError:  # a loop of links, for which newer Pythons do not raise
+            raise FormatError(f"{what}, which is not there") from None
+        except (OSError, ValueError):  # a zero byte, a number that is none
             raise FormatError(f"{what}, which is no valid place") from None
         if not inside:
             raise FormatError(f"{what}, which is outside the model's folder and is not read")

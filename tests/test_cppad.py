@@ -244,6 +244,19 @@ def test_outputs_that_repeat_and_sums_of_few() -> None:
     assert replayed(back, [5.0], [6.0]) == [0.0, 6.0, 5.0]
 
 
+def test_a_function_without_a_name_has_no_title() -> None:
+    for name in (None, "", 5, ["f"]):
+        assert "title" not in read(graph_of([1, 2], ops="sin", function_name=name)).document
+
+
+def test_a_small_file_has_few_leaves() -> None:
+    small = {**SIN, "dependent_vec": [1, [1]], "op_usage_vec": [0, []]}
+    assert len(read({**small, "n_variable_ind": 10_000}).inputs) == 10_000
+    with pytest.raises(FormatError) as caught:
+        read({**small, "n_variable_ind": 1_000_000})
+    assert str(caught.value) == "$: 1,000,001 independent parameters and variables in so small a file"
+
+
 def test_match() -> None:
     assert cppad.match(graph_of([1, 2], ops="sin"))
     assert not cppad.match({"mgraph": 1, "nodes": []})

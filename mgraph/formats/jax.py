@@ -22,22 +22,19 @@ from mgraph.arrays import Array
 from mgraph.document import Document
 from mgraph.errors import FormatError
 from mgraph.formats.tensors import (
+    CONDITIONS,
     Meaning,
     clamp,
     elementwise,
-    equal,
     greater,
-    greater_equal,
     leaves,
-    less,
-    less_equal,
     matmul,
-    negation,
     only_value,
     overwrite,
     precision,
     reduce,
     tensor,
+    truth,
     where,
 )
 from mgraph.ops import CONSTANT, INPUT
@@ -140,7 +137,7 @@ def _convert(equation: Any, x: Any) -> Any:
     kind = np.dtype(equation.params["new_dtype"]).kind
     if kind in "iu":
         raise _refusal(equation, f" to {np.dtype(equation.params['new_dtype']).name}")
-    return negation(equal(x, 0.0)) if kind == "b" else x
+    return truth(x) if kind == "b" else x
 
 
 SHIFTS = ("softmax", "_softmax", "log_softmax", "logsumexp")
@@ -199,15 +196,7 @@ PRIMITIVES: dict[str, Meaning] = {
     "clamp": lambda equation, low, x, high: clamp(x, low, high),
     "sign": _of(_sign),
     "is_finite": lambda equation, x: greater(inf, elementwise("abs", x)),
-    "gt": _of(greater),
-    "ge": _of(greater_equal),
-    "lt": _of(less),
-    "le": _of(less_equal),
-    "eq": _of(equal),
-    "ne": lambda equation, a, b: negation(equal(a, b)),
-    "not": _of(negation),
-    "and": _each("minimum"),
-    "or": _each("maximum"),
+    **{name: _of(meaning) for name, meaning in CONDITIONS.items()},
     "select_n": _select,
     "reduce_sum": _fold("add"),
     "reduce_prod": _fold("mul"),

@@ -97,6 +97,8 @@ def _reshape(x: Any, shape: Any, allowzero: int = 0) -> Any:
 
 
 def _flatten(x: Any, axis: int = 1) -> Any:
+    if not -x.ndim <= axis <= x.ndim:
+        raise FormatError(f"there is no axis {axis} in a tensor of {x.ndim} dimensions")
     axis = axis % x.ndim if axis < 0 else axis
     return np.reshape(x, (prod(x.shape[:axis]), prod(x.shape[axis:])))
 

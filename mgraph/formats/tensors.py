@@ -7,6 +7,7 @@ arrays, values or numbers, broadcasts as NumPy does, and gives a tensor. A condi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from functools import reduce as fold
 from math import prod
 from typing import Any
@@ -123,6 +124,20 @@ def truth(x: Any) -> Array:
     return negation(equal(x, 0.0))
 
 
+CONDITIONS: dict[str, Meaning] = {
+    "gt": greater,
+    "ge": greater_equal,
+    "lt": less,
+    "le": less_equal,
+    "eq": equal,
+    "ne": lambda a, b: negation(equal(a, b)),
+    "not": negation,
+    "and": partial(elementwise, "minimum"),
+    "or": partial(elementwise, "maximum"),
+}
+"""By the names of PyTorch and JAX. The operands of the last three are conditions; see :func:`truth`."""
+
+
 def where(c: Any, a: Any, b: Any) -> Array:
     """a where c, else b; what is not taken gets no gradient, as in PyTorch and JAX.
 
@@ -152,8 +167,10 @@ def reduce(op: str, x: Any, axes: int | Sequence[int] | None = None, keepdims: b
     """Fold a binary op of the table over ``axes`` (all, if None); of nothing, 0 for ``add``. Raises FormatError."""
     x = tensor(x)
     axes = range(x.ndim) if axes is None else [axes] if isinstance(axes, int) else axes
-    if any(not -x.ndim <= axis < x.ndim for axis in axes) and x.ndim:
-        raise FormatError(f"there is no axis {max(axes, key=abs)} in a tensor of {x.ndim} dimensions")
+    there = max(x.ndim, 1)  # as PyTorch has it, a number has an axis to be reduced over
+    for axis in axes:
+        if not -there <= axis < there:
+            raise FormatError(f"there is no axis {axis} in a tensor of {x.ndim} dimensions")
     folded = sorted(axis % x.ndim for axis in axes) if x.ndim else []
     kept = [axis for axis in range(x.ndim) if axis not in folded]
     shape = tuple(x.shape[axis] for axis in kept)

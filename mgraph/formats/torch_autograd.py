@@ -127,6 +127,10 @@ AUTOGRAD |= {
 }
 
 
+MASKS = (torch.bool, torch.uint8)
+"""What PyTorch takes for conditions in an index."""
+
+
 class _Kept:
     """What autograd keeps of one operation: the settings and operands that its derivative needs."""
 
@@ -254,7 +258,7 @@ def _operation(kept: _Kept, made: Mapping[Any, Any], known: _Leaves) -> Any:
             operands.append(known.of(source.variable, PARAMETER if parameter else INPUT))
         else:
             operands.append(made[source][number] if isinstance(made[source], list) else made[source])
-    if name == "IndexBackward0" and any(getattr(each, "dtype", None) == torch.bool for each in kept.indices):
+    if name == "IndexBackward0" and any(getattr(each, "dtype", None) in MASKS for each in kept.indices):
         raise _decided(kept, "the index")
     return meaning(kept, *operands)
 

@@ -16,20 +16,16 @@ from mgraph.arrays import Array
 from mgraph.document import Document
 from mgraph.errors import FormatError
 from mgraph.formats.tensors import (
+    CONDITIONS,
     Meaning,
     clamp,
     elementwise,
-    equal,
     gemm,
     greater,
-    greater_equal,
     leaves,
-    less,
-    less_equal,
     log_softmax,
     matmul,
     mean,
-    negation,
     only_value,
     overwrite,
     plus,
@@ -130,15 +126,10 @@ _ROWS: dict[str, Meaning] = {
     "minimum.default": partial(elementwise, "minimum"),
     "clamp.default clamp.Tensor hardtanh.default": clamp,
     "leaky_relu.default": lambda x, slope=0.01: where(greater(x, 0.0), x, scaled(x, slope)),
-    "gt.Scalar gt.Tensor": greater,
-    "ge.Scalar ge.Tensor": greater_equal,
-    "lt.Scalar lt.Tensor": less,
-    "le.Scalar le.Tensor": less_equal,
-    "eq.Scalar eq.Tensor": equal,
-    "ne.Scalar ne.Tensor": lambda a, b: negation(equal(a, b)),
-    "logical_not.default bitwise_not.default": negation,
-    "logical_and.default bitwise_and.Tensor": partial(elementwise, "minimum"),
-    "logical_or.default bitwise_or.Tensor": partial(elementwise, "maximum"),
+    **{f"{name}.Scalar {name}.Tensor": CONDITIONS[name] for name in ("gt", "ge", "lt", "le", "eq", "ne")},
+    "logical_not.default bitwise_not.default": CONDITIONS["not"],
+    "logical_and.default bitwise_and.Tensor": CONDITIONS["and"],
+    "logical_or.default bitwise_or.Tensor": CONDITIONS["or"],
     "where.self": where,
     "sum.dim_IntList": lambda x, dim=None, keepdim=False: reduce("add", x, dim or None, keepdim),
     "mean.default mean.dim": lambda x, dim=None, keepdim=False: mean(x, dim or None, keepdim),
@@ -238,11 +229,11 @@ def _call(node: torch.fx.Node, args: Sequence[Any], kwargs: Mapping[str, Any]) -
         where_from = "".join(f", {line}" for line in lines[-1:])
         kind = f" to {dtype_of(made)}" if name in ATEN else ""
         raise FormatError(f"{node.target}{kind} (node {node.name}{where_from}) is not taken over; {SUPPORTED}")
-    if name.startswith("logical_") or (
-        isinstance(made, torch.Tensor) and made.dtype == torch.bool and "_to_copy" in name
-    ):
+    decides = isinstance(made, torch.Tensor) and made.dtype == torch.bool
+    if name.startswith("logical_") or (decides and name == "_to_copy.default"):
         args = [_truth(given, each) for given, each in zip(node.args, args, strict=True)]
-    return result_of(ATEN[name](*args, **{key: each for key, each in kwargs.items() if key not in LAYOUT}))
+    result = result_of(ATEN[name](*args, **{key: each for key, each in kwargs.items() if key not in LAYOUT}))
+    return truth(result) if decides and name == "add.Tensor" else result  # the sum of conditions is one
 
 
 def _truth(given: Any, made: Any) -> Any:

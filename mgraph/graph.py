@@ -1,7 +1,8 @@
 """The wiring of a document: order, cycles, slices, influence cones, generations.
 
-NetworkX answers every question about the graph. It is imported only when one is asked: a document that lists
-its nodes in topological order, as mgraph writes them, shows that in one scan and needs no sort.
+A document that lists its nodes in topological order, as mgraph writes them, shows that in one scan, and once it is in
+order every question is another scan. NetworkX sorts the others, names a cycle, and is what the graph is handed out as;
+it is imported for that only.
 """
 
 from __future__ import annotations
@@ -77,10 +78,15 @@ class Wiring:
         import networkx as nx
 
         network = self.to_networkx()
+        order: list[str] = []
         try:
-            order = list(nx.lexicographical_topological_sort(network, key=self.index.__getitem__))
+            for name in nx.lexicographical_topological_sort(network, key=self.index.__getitem__):
+                order.append(name)  # noqa: PERF402  # one by one, to have what was sorted before a cycle
         except nx.NetworkXUnfeasible:
-            raise _cycle(nx.find_cycle(network), self.index) from None
+            # Each node that is left has an operand that is left, so that a walk from any of them to operands meets a
+            # cycle, and what it has passed by then is all that is looked at.
+            network.remove_nodes_from(order)
+            raise _cycle(nx.find_cycle(network, next(iter(network)), orientation="reverse"), self.index) from None
         nodes = [self.nodes[self.index[each]] for each in order]
         self.document = {**self.document, "nodes": nodes}
 
@@ -173,8 +179,6 @@ class Wiring:
             deepest[node["id"]] = max(below, default=0) + ("args" in node)
         return max(deepest.values())
 
-    # Questions for NetworkX.
-
     def to_networkx(self) -> MultiDiGraph[str]:
         """A new MultiDiGraph: nodes by id, with what the document says of each as attributes, and ``literals``,
         the literal operands by position; one edge from each operand to its consumer, keyed by its ``position``
@@ -193,39 +197,35 @@ class Wiring:
                     network.add_edge(operand, node["id"], key=position, position=position)
         return network
 
-    @cached_property
-    def _network(self) -> MultiDiGraph[str]:
-        return self.to_networkx()
-
-    def _cone(self, reach: str, names: Iterable[str]) -> list[str]:
-        import networkx as nx
-
-        wanted = [self.resolve(name) for name in names]
-        network: Any = self._network
-        end = object()  # a node beyond all those wanted, so that one search does
-        network.add_edges_from((name, end) if reach == "ancestors" else (end, name) for name in wanted)
-        try:
-            found: set[str] = set(getattr(nx, reach)(network, end)) if wanted else set()
-        finally:
-            network.remove_nodes_from([end])
-        onwards = network.succ if reach == "ancestors" else network.pred
-        alone = {name for name in wanted if found.isdisjoint(onwards[name])}
-        return sorted(found - alone, key=self.index.__getitem__)
-
     def ancestors(self, *names: str) -> list[str]:
         """Ids of everything that the nodes are computed from, in order, themselves left out. Raises ReplayError."""
-        return self._cone("ancestors", names)
+        wanted = set(map(self.resolve, names))
+        needed: set[str] = set()
+        for node in reversed(self.nodes):
+            if node["id"] in wanted or node["id"] in needed:
+                needed.update(a for a in node.get("args", ()) if isinstance(a, str))
+        return [name for name in self.index if name in needed]
 
     def descendants(self, *names: str) -> list[str]:
         """The influence cone: ids of everything that is computed from the nodes, in order. Raises ReplayError."""
-        return self._cone("descendants", names)
+        influence = set(map(self.resolve, names))
+        found = []
+        for node in self.nodes:
+            if not influence.isdisjoint(node.get("args", ())):
+                influence.add(node["id"])
+                found.append(node["id"])
+        return found
 
     def generations(self) -> list[list[str]]:
         """Ids by depth: leaves first, then each node right after the last of its operands."""
-        import networkx as nx
-
-        order = self.index.__getitem__
-        return [sorted(ids, key=order) for ids in nx.topological_generations(self._network)]
+        place: dict[str, int] = {}
+        found: list[list[str]] = []
+        for node in self.nodes:
+            place[node["id"]] = k = max((place[a] + 1 for a in node.get("args", ()) if isinstance(a, str)), default=0)
+            if k == len(found):
+                found.append([])
+            found[k].append(node["id"])
+        return found
 
     def sliced(self, outputs: Iterable[str]) -> Document:
         """The document of what ``outputs`` need, and of nothing else. Raises ReplayError for an unknown name, or none.
@@ -286,8 +286,9 @@ def _refuse_lookalikes(nodes: list[Node]) -> None:
             raise DocumentError(message, f"$.nodes[{k}].id", node["id"])
 
 
-def _cycle(edges: list[tuple[str, str, int]], index: dict[str, int]) -> CycleError:
-    ids = [edge[0] for edge in edges]
+def _cycle(edges: list[tuple[str, str, int, str]], index: dict[str, int]) -> CycleError:
+    """The error for a cycle, walked from consumers to operands; it is told from operands to consumers."""
+    ids = [edge[0] for edge in reversed(edges)]
     start = ids.index(min(ids, key=index.__getitem__))
     cycle = ids[start:] + ids[: start + 1]
     length = len(ids)

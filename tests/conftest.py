@@ -14,7 +14,7 @@ import sysconfig
 from collections.abc import Callable
 from math import inf, nan
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
@@ -48,6 +48,25 @@ def command() -> str:
     )
     assert found, "the mgraph command is not installed beside this Python"
     return found
+
+
+def work(call: Callable[[], object]) -> int:
+    """How many instructions Python executes for a call: a measure of cost that is the same on every machine."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return count
 
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]

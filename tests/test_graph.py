@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
-from conftest import ROOT, random_value
+from conftest import ROOT, random_document, random_value, work
 
 import mgraph
 from mgraph import Graph, ReplayError, load
+from mgraph.errors import CycleError
 
 TANH = load(ROOT / "samples" / "tanh.json")
 XOR = load(ROOT / "samples" / "xor.json")
@@ -78,6 +80,53 @@ def test_ancestors_descendants_and_generations() -> None:
     assert TANH.depth == len(TANH.generations()) - 1 == 4
     with pytest.raises(ReplayError, match="no node has the id or label 'q'"):
         TANH.ancestors("q")
+
+
+def test_networkx_agrees_on_cones_and_generations() -> None:
+    networkx = pytest.importorskip("networkx")
+    for seed in range(30):
+        graph = Graph(random_document(seed))
+        network, place = graph.to_networkx(), graph.index.__getitem__
+        for name in graph.index:
+            assert graph.ancestors(name) == sorted(networkx.ancestors(network, name), key=place)
+            assert graph.descendants(name) == sorted(networkx.descendants(network, name), key=place)
+        some = random.Random(seed).sample(list(graph.index), 3)
+        for ours, theirs in ((graph.ancestors, networkx.ancestors), (graph.descendants, networkx.descendants)):
+            assert ours(*some) == sorted(set().union(*(theirs(network, name) for name in some)), key=place)
+        assert graph.ancestors() == graph.descendants() == []
+        assert graph.generations() == [sorted(ids, key=place) for ids in networkx.topological_generations(network)]
+
+
+def beside_a_cycle(size: int) -> dict:
+    """Many inputs and a chain of sums over them; and apart from all that, two nodes that depend on each other."""
+    nodes = [{"id": f"x{k}", "op": "input"} for k in range(size)]
+    nodes += [{"id": f"s{k}", "op": "add", "args": [f"s{k - 1}" if k else "x0", f"x{k}"]} for k in range(size)]
+    nodes += [{"id": "p", "op": "neg", "args": ["q"]}, {"id": "q", "op": "neg", "args": ["p"]}]
+    return {"mgraph": 1, "nodes": nodes}
+
+
+def refused(document: dict) -> CycleError:
+    with pytest.raises(CycleError) as cyclic:
+        Graph(document)
+    return cyclic.value
+
+
+def test_a_cycle_is_found_in_linear_time() -> None:
+    assert refused(beside_a_cycle(9)).cycle == ["p", "q", "p"]
+    small, large = (work(lambda size=size: refused(beside_a_cycle(size))) for size in (200, 400))
+    assert large < 2.5 * small
+
+
+def test_the_cycle_named_is_one() -> None:
+    """Whatever else hangs on it, above, below or beside, and of however many."""
+    for seed in range(40):
+        rng = random.Random(seed)
+        names = [f"n{k}" for k in range(12)]
+        nodes = [{"id": name, "op": "add", "args": rng.choices(names, k=2)} for name in names]
+        operands = {node["id"]: node["args"] for node in nodes}
+        cycle = refused({"mgraph": 1, "nodes": nodes}).cycle
+        assert cycle[0] == cycle[-1] == min(cycle, key=names.index) and len(set(cycle)) == len(cycle) - 1
+        assert all(operand in operands[consumer] for operand, consumer in pairwise(cycle))
 
 
 def test_slices_compute_the_same_numbers() -> None:

@@ -16,7 +16,7 @@ from measures import Times, main, timed
 
 
 def taken_over(root: str) -> Times:
-    """micrograd builds the loss of moons; its graph is taken over. Both as a notebook has it, the collector on."""
+    """micrograd builds the loss of moons; its graph is imported. Both as a notebook has it, the collector on."""
     sys.path.insert(0, f"{root}/samples")
     from micrograd.engine import Value
     from micrograd.nn import MLP

@@ -26,7 +26,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
     standard input.
 
     Nothing in a file is executed. Raises FileError if it cannot be read, DocumentError if it is not a document of
-    format 1, FormatError if it is another tool's and cannot be taken over.
+    format 1, FormatError if it is another tool's and cannot be imported.
     """
     from mgraph.containers import read_one
 
@@ -147,7 +147,7 @@ def from_torch(
     ``names`` is a mapping of names to tensors (``names=locals()``) or an ``nn.Module``; ``inputs`` are the example
     tensors of a program, by default its own. Leaves and outputs record PyTorch's own numbers. All must be float64;
     float32 needs a ``tolerance``, in units in the last place of binary64 (one of binary32 is 2**29). Raises
-    FormatError for what cannot be taken over, with its place.
+    FormatError for what cannot be imported, with its place.
     """
     from mgraph.formats import module
 
@@ -166,7 +166,7 @@ def from_jax(
     ``names`` are the arguments', by default those of the function's parameters.
 
     All must be float64 (``jax.config.update("jax_enable_x64", True)``); float32 needs a ``tolerance``, as in
-    :func:`from_torch`. Raises FormatError for a primitive that cannot be taken over, with its place.
+    :func:`from_torch`. Raises FormatError for a primitive that cannot be imported, with its place.
     """
     from mgraph.formats import module
 
@@ -210,7 +210,7 @@ def record(
 
 
 class Fit(NamedTuple):
-    """What :func:`fit` gives."""
+    """What :func:`fit` returns."""
 
     graph: Graph
     """A new graph, which records the parameters found, and what they make of the recorded inputs."""

@@ -31,7 +31,7 @@ class Array(np.ndarray[Any, Any]):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         found = super().__array_function__(function, types, args, kwargs)
         if isinstance(found, np.ndarray | float) and getattr(found, "dtype", np.dtype(float)).kind == "f":
-            raise TypeError(f"numpy.{function.__name__} has no recorded meaning: it gives numbers, not values")
+            raise TypeError(f"numpy.{function.__name__} has no recorded meaning: it returns numbers, not values")
         return wrapped(found)
 
 

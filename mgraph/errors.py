@@ -6,7 +6,7 @@
     │   └── CycleError       the nodes depend on themselves; the cycle is named in order
     ├── FileError            a file cannot be read, decoded or written
     ├── ReplayError          a replay was asked for with names or numbers that do not fit
-    ├── FormatError          another tool's graph or file that mgraph cannot take over, or a document that another
+    ├── FormatError          another tool's graph or file that mgraph cannot import, or a document that another
     │                        tool's format cannot hold: which node, and why
     └── DrawError            no picture: no program to draw it, too large, or a bad format
 
@@ -62,7 +62,7 @@ class ReplayError(MgraphError):
 
 
 class FormatError(MgraphError):
-    """What another tool made cannot be taken over, or its format cannot hold a document."""
+    """What another tool made cannot be imported, or its format cannot hold a document."""
 
 
 class DrawError(MgraphError):

@@ -85,7 +85,7 @@ class MLP(Module):
 
     >>> MLP(2, [16, 16, 1], activation="relu")  # micrograd's own demo
 
-    A last layer of one neuron gives a Value, otherwise a list of them.
+    A last layer of one neuron returns a Value, a larger one a list of them.
     """
 
     def __init__(

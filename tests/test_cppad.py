@@ -307,7 +307,7 @@ BROKEN: list[tuple[Any, str]] = [
     *(
         (
             graph_of([1, 2], [2, 2], ops=f"sin {name}"),
-            f"$.op_usage_vec[1][1]: CppAD's {name} is not taken over; mgraph has no op for it",
+            f"$.op_usage_vec[1][1]: CppAD's {name} is not supported; mgraph has no op for it",
         )
         for name in cppad.REFUSED
     ),

@@ -208,7 +208,7 @@ def test_refusals() -> None:
             reader.load(function, *args)
         return str(refused.value)
 
-    here = r" \(File \"[^\"]*test_from_jax.py\", line \d+, in [\w<>.]+\) is not taken over; docs/importing.md lists what is$"
+    here = r" \(File \"[^\"]*test_from_jax.py\", line \d+, in [\w<>.]+\) is not supported; docs/importing.md lists what is$"
     assert re.match("erf" + here, said(lambda x: lax.erf(x) * x, 0.5))
     assert re.match("scan" + here, said(lambda x: lax.fori_loop(0, 3, lambda k, c: c * x, x), 0.5))
     assert re.match("stop_gradient, which changes gradients," + here, said(lambda x: x * lax.stop_gradient(x), 0.5))
@@ -217,13 +217,13 @@ def test_refusals() -> None:
         "convert_element_type to int32" + here, said(lambda x: lax.dynamic_slice(x, (x[0].astype("int32"),), (1,)), V)
     )
     assert said(lambda x, n: x**n, 0.5, 3) == (
-        "numbers of int64 are not taken over; mgraph computes in binary64 (float64)"
+        "numbers of int64 are not supported; mgraph computes in binary64 (float64)"
     )
     with pytest.raises(TypeError, match=r"^a function is needed, not float$"):
         reader.load(0.5)
 
 
-def test_the_documentation_lists_what_is_taken_over() -> None:
+def test_the_documentation_lists_what_is_supported() -> None:
     text = "".join(path.read_text() for path in (ROOT / "docs").glob("importing*.md"))
     rows = dict(re.findall(r"^\| (primitives|functions that they are in) \| (.*) \|$", text, re.MULTILINE))
     assert re.findall(r"`([^`]+)`", rows["primitives"]) == sorted(reader.PRIMITIVES)

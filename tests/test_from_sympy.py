@@ -126,7 +126,7 @@ def test_refusals() -> None:
             load(expression, **options)
         return str(refused.value)
 
-    end = " is not taken over; docs/importing.md lists what is"
+    end = " is not supported; docs/importing.md lists what is"
     assert said(sympy.gamma(x) + 1) == "gamma(x)" + end
     assert said(x * sympy.I) == "I" + end
     assert said(x > y) == "x > y" + end
@@ -141,7 +141,7 @@ def test_refusals() -> None:
     assert said([], TypeError) == "at least one expression is needed"
 
 
-def test_the_documentation_lists_what_is_taken_over() -> None:
+def test_the_documentation_lists_what_is_supported() -> None:
     text = "".join(path.read_text() for path in (ROOT / "docs").glob("importing*.md"))
     rows = re.findall(r"^\| (.*) \| (?:the operation of that name|made of operations) \|$", text, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`([^`]+)`", row)} == set(FUNCTIONS)

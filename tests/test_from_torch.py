@@ -290,9 +290,9 @@ def test_a_cast_is_tolerated_or_refused() -> None:
     document = reader.load(x.double() * 3.0, {"x": x}, tolerance=1)
     assert [node["op"] for node in document["nodes"]] == ["input", "mul"]
     assert document["nodes"][0]["data"] == x.item()
-    with pytest.raises(FormatError, match=r"^numbers of float16 are not taken over; mgraph computes in binary64"):
+    with pytest.raises(FormatError, match=r"^numbers of float16 are not supported; mgraph computes in binary64"):
         reader.load(x.half() * 2, tolerance=1)
-    with pytest.raises(FormatError, match=r"^numbers of complex128 are not taken over"):
+    with pytest.raises(FormatError, match=r"^numbers of complex128 are not supported"):
         reader.load(torch.zeros(2, dtype=torch.complex128, requires_grad=True) * 2)
 
 
@@ -339,7 +339,7 @@ def test_refusals_of_a_live_graph() -> None:
 
     lost = (
         ", because it requires no grad and no derivative needs it: make it a tensor that requires grad, or load what"
-        " torch.export.export gives, which keeps every constant"
+        " torch.export.export returns, which keeps every constant"
     )
     assert said((x * 2 + 1).sum()) == (
         f"autograd has not kept operand 2 of AddBackward0 (operation 2 of 3, of shape [2]){lost}"
@@ -347,13 +347,15 @@ def test_refusals_of_a_live_graph() -> None:
     assert said(1 - x) == f"autograd has not kept operand 1 of RsubBackward1 (operation 1 of 1, of shape [2]){lost}"
     assert said(torch.cat([x, x.detach()])).startswith("autograd has not kept operand 2 of CatBackward0")
     assert said(functional.gelu(x)) == (
-        "GeluBackward0 (operation 1 of 1, of shape [2]) is not taken over; docs/importing.md lists what is"
+        "GeluBackward0 (operation 1 of 1, of shape [2]) is not supported; docs/importing.md lists what is"
     )
-    assert said(torch.where(x > 0, x, -x)).startswith("WhereBackward0 (operation 2 of 2, of shape [2]) is not taken")
+    assert said(torch.where(x > 0, x, -x)).startswith(
+        "WhereBackward0 (operation 2 of 2, of shape [2]) is not supported"
+    )
     changed = x * 1.0
     changed[0] = 2.0 * x[1]
     assert said(changed.sum()).startswith(
-        "torch::autograd::CopySlices (operation 4 of 5, of shape [2]) is not taken over"
+        "torch::autograd::CopySlices (operation 4 of 5, of shape [2]) is not supported"
     )
     freed = (x * torch.ones(2, dtype=torch.float64)).sum()
     freed.backward()
@@ -494,11 +496,11 @@ def test_refusals_of_a_program() -> None:
             reader.load(exported(function, *inputs))
         return str(refused.value)
 
-    here = r', File "[^"]*test_from_torch.py", line \d+, in \w+\) is not taken over; docs/importing.md lists what is$'
+    here = r', File "[^"]*test_from_torch.py", line \d+, in \w+\) is not supported; docs/importing.md lists what is$'
     assert re.match(r"aten\.gelu\.default \(node gelu" + here, said(lambda m, x, y: functional.gelu(x), x, y))
     assert re.match(r"aten\._to_copy\.default to int64 \(node _to_copy" + here, said(lambda m, x, y: x.long(), x, y))
     assert said(lambda m, x, y: x * y, x, y.long()) == (
-        "numbers of int64 are not taken over; mgraph computes in binary64 (float64)"
+        "numbers of int64 are not supported; mgraph computes in binary64 (float64)"
     )
     normed = torch.nn.BatchNorm1d(3).double()
     with pytest.raises(FormatError, match=r"^the program changes running_mean; export the module after eval\(\)$"):
@@ -507,7 +509,7 @@ def test_refusals_of_a_program() -> None:
         reader.load(torch.export.export(model(), (x,)), {"x": x})
 
 
-def test_the_documentation_lists_what_is_taken_over() -> None:
+def test_the_documentation_lists_what_is_supported() -> None:
     text = "".join(path.read_text() for path in (ROOT / "docs").glob("importing*.md"))
     rows = dict(re.findall(r"^\| (a live graph|an exported program)[^|]* \| (.*) \|$", text, re.MULTILINE))
     listed = {name: re.findall(r"`([^`]+)`", row) for name, row in rows.items()}

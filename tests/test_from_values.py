@@ -1,4 +1,4 @@
-"""Values of other classes taken over: micrograd's and relatives that spell, order and repeat things otherwise."""
+"""Values of other classes imported: micrograd's and relatives that spell, order and repeat things otherwise."""
 
 from __future__ import annotations
 
@@ -284,7 +284,7 @@ REFUSED = {
     "something else in order": (lambda: Node(3.0, (leaf(1.0, "a"), "b"), "+"), "an unnamed node (op '+', data 3.0): among its operands is 'b', which is not a value: it has none of the fields data, value, val"),
     "cycle": (cyclic, "the values depend on themselves: 'y' (op 'exp', data 2.0) <- 'x' (op 'tanh', data 1.0) <- 'y' (op 'exp', data 2.0)"),
     "two readings": (lambda: Node(0.0, {leaf(2.0, "a"), leaf(2.0, "b")}, "-"), None),
-    "no reading": (lambda: Node(9.0, {leaf(2.0, "a")}, "/"), "an unnamed node (op '/', data 9.0): its one operand, 'a' (data 2.0), taken twice gives 1.0; a plain number that it was computed with is not kept by its class"),
+    "no reading": (lambda: Node(9.0, {leaf(2.0, "a")}, "/"), "an unnamed node (op '/', data 9.0): its one operand, 'a' (data 2.0), used twice makes 1.0; a plain number that it was computed with is not kept by its class"),
     "negation of zero": (lambda: Node(0.0, {leaf(0.0, "a")}, "-"), "an unnamed node (op '-', data 0.0): two readings fit, a - a and -a, since a is 0.0; call negation 'neg'"),
     "three in a set": (lambda: Node(6.0, {leaf(1.0), leaf(2.0), leaf(3.0)}, "+"), None),
     "too many": (lambda: Node(6.0, [leaf(1.0), leaf(2.0)], "tanh"), "an unnamed node (op 'tanh', data 6.0): tanh takes one operand, and it has 2"),
@@ -385,7 +385,7 @@ def test_numpy_functions_without_a_recorded_meaning() -> None:
         arguments = (a, 0.0) if name == "fmax" else (a,)
         with pytest.raises(TypeError, match=rf"numpy\.{name} has no recorded meaning; there are add, subtract, "):
             getattr(np, name)(*arguments)
-    with pytest.raises(TypeError, match="has no recorded meaning: it gives numbers, not values"):
+    with pytest.raises(TypeError, match="has no recorded meaning: it returns numbers, not values"):
         np.gradient(a)
     with pytest.raises(TypeError, match="an array of real numbers is needed, not of complex128"):
         mgraph.array([1j])

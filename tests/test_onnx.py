@@ -458,18 +458,18 @@ REFERRING.attribute[0].ref_attr_name = "outer"
         (b"", "not an ONNX model, or one without outputs"),
         (
             model_of([node("Neg", "x", to="t"), node("Erf", "t", name="e")], X, ["y"]),
-            "Erf (node 1 'e', which gives 'y') is not taken over; docs/importing.md lists what is",
+            "Erf (node 1 'e', which produces 'y') is not supported; docs/importing.md lists what is",
         ),
         (
             model_of([helper.make_node("Scaler", ["x"], ["y"], domain="ai.onnx.ml")], X, ["y"]),
-            "ai.onnx.ml.Scaler (node 0, which gives 'y') is not taken over; docs/importing.md lists what is",
+            "ai.onnx.ml.Scaler (node 0, which produces 'y') is not supported; docs/importing.md lists what is",
         ),
         (
             model_of([helper.make_node("gate", ["x", "x"], ["y"], domain="mgraph")], X, ["y"]),
-            "mgraph.gate (node 0, which gives 'y') is not taken over; docs/importing.md lists what is",
+            "mgraph.gate (node 0, which produces 'y') is not supported; docs/importing.md lists what is",
         ),
-        (model_of(NEG, X, ["y"], opset=12), f"the model is of opset 12; opsets 13 to {NEWEST} are taken over"),
-        (model_of(NEG, X, ["y"], opset=999), f"the model is of opset 999; opsets 13 to {NEWEST} are taken over"),
+        (model_of(NEG, X, ["y"], opset=12), f"the model is of opset 12; opsets 13 to {NEWEST} are supported"),
+        (model_of(NEG, X, ["y"], opset=999), f"the model is of opset 999; opsets 13 to {NEWEST} are supported"),
         (
             model_of(NEG, {"x": [2, "rows"]}, ["y"]),
             "the input 'x' has no fixed size in dimension 1 (rows); a document is of one size",
@@ -481,26 +481,26 @@ REFERRING.attribute[0].ref_attr_name = "outer"
         (model_of(NEG, {"x": None}, ["y"]), "the input 'x' has no shape; a document is of one size"),
         (
             model_of(NEG, X, ["y"], kind=TensorProto.BFLOAT16),
-            "the input 'x' is of bfloat16; float64 and float32 are taken over",
+            "the input 'x' is of bfloat16; float64 and float32 are supported",
         ),
-        (model_of(NEG, X, ["y"], kind=INT64), "the input 'x' is of int64; float64 and float32 are taken over"),
+        (model_of(NEG, X, ["y"], kind=INT64), "the input 'x' is of int64; float64 and float32 are supported"),
         (model_of(NEG, {"x": [1000, 1001]}, ["y"]), "the input 'x': more than 1,000,000 numbers in all"),
         (
             model_of([node("Add", "x", "q")], X, ["y"]),
-            "Add (node 0, which gives 'y'): no 'q' comes before it",
+            "Add (node 0, which produces 'y'): no 'q' comes before it",
         ),
         (
             model_of([node("Add", "x", "t"), node("Neg", "y", to="t")], X, ["y"]),
-            "Add (node 0, which gives 'y'): no 't' comes before it",
+            "Add (node 0, which produces 'y'): no 't' comes before it",
         ),
         (model_of(NEG, X, ["y", "z"]), "the output 'z' is nowhere computed"),
         (
             model_of([helper.make_node("Dropout", ["x"], ["y", "mask"])], X, ["y"]),
-            "Dropout (node 0, which gives 'y', 'mask'): the first output, and no other, is taken over",
+            "Dropout (node 0, which produces 'y', 'mask'): only the first output is supported",
         ),
         (
             model_of(NEG, X, ["y"], [tensor(kind=TensorProto.FLOAT16, raw_data=b"1234")]),
-            "the tensor 'w' is of float16, which is not taken over",
+            "the tensor 'w' is of float16, which is not supported",
         ),
         (
             model_of(NEG, X, ["y"], [tensor(raw_data=b"12345678")]),
@@ -534,64 +534,64 @@ REFERRING.attribute[0].ref_attr_name = "outer"
         ),
         (
             model_of([REFERRING], X, ["y"]),
-            "Softmax (node 0, which gives 'y'): its 'axis' is that of a function, and this is none",
+            "Softmax (node 0, which produces 'y'): its 'axis' is that of a function, and this is none",
         ),
         (
             model_of([node("ReduceMean", "x", axes=[7])], X, ["y"]),
-            "ReduceMean (node 0, which gives 'y'): there is no axis 7 in a tensor of 1 dimensions",
+            "ReduceMean (node 0, which produces 'y'): there is no axis 7 in a tensor of 1 dimensions",
         ),
         (
             model_of([node("Softmax", "x", axis=-3)], X, ["y"]),
-            "Softmax (node 0, which gives 'y'): there is no axis -3 in a tensor of 1 dimensions",
+            "Softmax (node 0, which produces 'y'): there is no axis -3 in a tensor of 1 dimensions",
         ),
         (
             model_of([node("ReduceSum", "x", "k")], {"x": []}, ["y"], {"k": np.array([4])}),
-            "ReduceSum (node 0, which gives 'y'): there is no axis 4 in a tensor of 0 dimensions",
+            "ReduceSum (node 0, which produces 'y'): there is no axis 4 in a tensor of 0 dimensions",
         ),
         *(
             (
                 model_of([node("Flatten", "x", axis=axis)], X, ["y"]),
-                f"Flatten (node 0, which gives 'y'): there is no axis {axis} in a tensor of 1 dimensions",
+                f"Flatten (node 0, which produces 'y'): there is no axis {axis} in a tensor of 1 dimensions",
             )
             for axis in (2, -2)
         ),
         (
             model_of([node("Gemm", "x", "x")], X, ["y"]),
-            "Gemm (node 0, which gives 'y'): Gemm multiplies matrices, not tensors of 1 and 1 dimensions",
+            "Gemm (node 0, which produces 'y'): Gemm multiplies matrices, not tensors of 1 and 1 dimensions",
         ),
         (
             model_of([node("Reshape", "x", "x")], X, ["y"]),
-            "Reshape (node 0, which gives 'y'): a shape, axes and indices must be constant integers",
+            "Reshape (node 0, which produces 'y'): a shape, axes and indices must be constant integers",
         ),
         (
             model_of([node("Expand", "x", "s")], X, ["y"], {"s": np.array([2**40, 2])}),
-            "Expand (node 0, which gives 'y'): more than 1,000,000 numbers in all",
+            "Expand (node 0, which produces 'y'): more than 1,000,000 numbers in all",
         ),
         (
             model_of([node("ConstantOfShape", "s")], X, ["y"], {"s": np.array([2**40, 2**40])}),
-            "ConstantOfShape (node 0, which gives 'y'): more than 1,000,000 numbers in all",
+            "ConstantOfShape (node 0, which produces 'y'): more than 1,000,000 numbers in all",
         ),
         (
             model_of([node("Add", "x", "z")], {"x": [100_000, 1], "z": [1, 100_000]}, ["y"]),
-            "Add (node 0, which gives 'y'): more than 1,000,000 numbers in all",
+            "Add (node 0, which produces 'y'): more than 1,000,000 numbers in all",
         ),
         (
             model_of([node("MatMul", "x", "z")], {"x": [300, 300], "z": [300, 300]}, ["y"]),
-            "MatMul (node 0, which gives 'y'): more than 1,000,000 numbers in all",
+            "MatMul (node 0, which produces 'y'): more than 1,000,000 numbers in all",
         ),
         (
             model_of([helper.make_node("Cast", ["x"], ["y"], to=INT64)], X, ["y"]),
-            "Cast (node 0, which gives 'y'): a number cannot become int64",
+            "Cast (node 0, which produces 'y'): a number cannot become int64",
         ),
         (
             model_of([node("Constant", value_string="s")], X, ["y"]),
-            "Constant (node 0, which gives 'y'): its 'value_string' is not taken over",
+            "Constant (node 0, which produces 'y'): its 'value_string' is not supported",
         ),
         (
             model_of([node("Constant")], {}, ["y"]),
-            "Constant (node 0, which gives 'y'): a constant holds one thing, not 0",
+            "Constant (node 0, which produces 'y'): a constant holds one thing, not 0",
         ),
-        (model_of([node("Sum", "", "x")], X, ["y"]), "Sum (node 0, which gives 'y'): its first operand is missing"),
+        (model_of([node("Sum", "", "x")], X, ["y"]), "Sum (node 0, which produces 'y'): its first operand is missing"),
         (model_of(NEG, {"x": [0]}, ["y"]), "the outputs of the model are tensors of no elements"),
         (
             model_of(NEG, X, ["y"]).replace(b"Neg", b"N\xffg"),
@@ -599,7 +599,7 @@ REFERRING.attribute[0].ref_attr_name = "outer"
         ),
         (
             model_of([node("Dropout", "x", "", "t")], X, ["y"], {"t": np.array(True)}),
-            "Dropout (node 0, which gives 'y'): what is dropped in training is random",
+            "Dropout (node 0, which produces 'y'): what is dropped in training is random",
         ),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
@@ -610,7 +610,7 @@ def test_refusals(raw: bytes, says: str) -> None:
 
 def test_refusals_in_the_words_of_others() -> None:
     says = refusal(model_of([node("MatMul", "x", "z")], {"x": [1, 2], "z": [3, 1]}, ["y"]))
-    assert says.startswith("MatMul (node 0, which gives 'y') has operands that do not fit: ")
+    assert says.startswith("MatMul (node 0, which produces 'y') has operands that do not fit: ")
     assert refusal(model_of([node("Neg", "x", "x")], X, ["y"])).startswith("not a valid ONNX model: Node ")
     assert refusal(model_of([node("Gemm", "x", "x", alpha="a")], X, ["y"])).startswith("not a valid ONNX model: ")
 
@@ -628,7 +628,7 @@ def test_functions_of_others_are_refused() -> None:
     model = helper.make_model(
         graph, opset_imports=[*version, helper.make_opsetid("mgraph", 1)], functions=[function], ir_version=8
     )
-    assert refusal(model.SerializeToString()) == "the model's own function mgraph.gate is not taken over"
+    assert refusal(model.SerializeToString()) == "the model's own function mgraph.gate is not supported"
 
 
 def external(location: str, **more: str) -> bytes:

@@ -1,8 +1,8 @@
 """Foreign formats, one module each, and the table of those that a graph can be exported to.
 
 The core knows none of them; a module here knows one format and nothing of the others. A module that reads has
-``load``, which gives a document; one that writes has ``dump``, which takes a wiring and gives bytes, and ``OPS``: how
-the format spells each op. An op that is not in ``OPS`` is refused by name.
+``load``, which returns a document; one that writes has ``dump``, which takes a wiring and returns bytes, and ``OPS``:
+how the format spells each op. An op that is not in ``OPS`` is refused by name.
 """
 
 from __future__ import annotations

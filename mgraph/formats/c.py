@@ -40,7 +40,7 @@ _HELPERS = {
     "mg_gate": "static double mg_gate(double a, double b) { return a == 0.0 ? 0.0 : a * b; }",
 }
 _CHUNK = 100
-"""Statements in a function at the most: compilers take more than linear time for long ones."""
+"""Statements in a function at most: compilers take more than linear time for long ones."""
 
 
 def dump(wiring: Wiring) -> bytes:

@@ -321,7 +321,7 @@ def _usage(usage: Any, names: list[str], at: list[Operand], path: str) -> tuple[
         raise FormatError(f"{path}: expected a list that begins with an op_code, of which there are {len(names)}")
     name, args = names[code - 1], usage[1:]
     if name in REFUSED:
-        raise FormatError(f"{path}: CppAD's {name} is not taken over; mgraph has no op for it")
+        raise FormatError(f"{path}: CppAD's {name} is not supported; mgraph has no op for it")
     if name in ARITIES:
         if len(args) != ARITIES[name]:
             raise FormatError(

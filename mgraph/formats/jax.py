@@ -54,7 +54,7 @@ def load(
 
     Inputs are called after the function's parameters, or as ``names`` says: ``x``, ``W[2,3]``, ``params['w'][2,3]``.
     The numbers are JAX's own: those of the outputs, and, if there is one, the gradients of the inputs. ``tolerance``
-    is in units in the last place; float32 needs one. Raises FormatError for what cannot be taken over, TypeError for
+    is in units in the last place; float32 needs one. Raises FormatError for what cannot be imported, TypeError for
     what is no function.
     """
     if not callable(function):
@@ -262,6 +262,4 @@ def _frames(equation: Any) -> Iterator[tuple[str, int, str]]:
 def _refusal(equation: Any, what: str = "") -> FormatError:
     place = next((frame for frame in _frames(equation) if not frame[0].startswith((*JAX, __file__))), None)
     where_from = f' (File "{place[0]}", line {place[1]}, in {place[2]})' if place else ""
-    return FormatError(
-        f"{equation.primitive.name}{what}{where_from} is not taken over; docs/importing.md lists what is"
-    )
+    return FormatError(f"{equation.primitive.name}{what}{where_from} is not supported; docs/importing.md lists what is")

@@ -11,7 +11,7 @@ from mgraph.ops import LEAVES, OPS
 
 SPELLED = {op.name: op.latex for op in OPS.values()}
 EXPRESSION_LIMIT = 100_000
-"""Characters of one expression at the most; what is used twice is written twice, which can double at each step."""
+"""Characters of one expression at most; what is used twice is written twice, which can double at each step."""
 
 _ESCAPES = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 _ESCAPES |= {c: "\\" + c for c in "{}$&#%_"}

@@ -1,4 +1,4 @@
-"""NetworkX's own formats: GraphML and node-link JSON, of the graph that ``to_networkx`` gives."""
+"""NetworkX's own formats: GraphML and node-link JSON, of the graph that ``to_networkx`` returns."""
 
 from __future__ import annotations
 

@@ -257,7 +257,7 @@ class Reader:
                 f"{self.title(held)}: two readings fit, a - a and -a, since a is {x!r}; call negation 'neg'"
             )
         raise FormatError(
-            f"{self.title(held)}: its one operand, {self.title(operand)}, taken twice gives {OPS[op].forward(x, x)!r};"
+            f"{self.title(held)}: its one operand, {self.title(operand)}, used twice makes {OPS[op].forward(x, x)!r};"
             " a plain number that it was computed with is not kept by its class"
         )
 

@@ -24,13 +24,13 @@ from mgraph.value import Value
 __all__ = ["OPERATORS", "OPS", "ULPS", "dump", "load"]
 
 OLDEST = 13
-"""The oldest opset that is taken over: before it, operators of the same name mean something else."""
+"""The oldest opset that is supported: before it, operators of the same name mean something else."""
 
 TOLERANCE = 2**33
 """Of a model in float32 unless one is given: 16 units in its last place, counted in those of binary64."""
 
 LIMIT = 1_000_000
-"""Numbers in a model, given and computed, at the most."""
+"""Numbers in a model, given and computed, at most."""
 
 
 def load(raw: bytes, folder: Path | None, tolerance: int | None = None, title: str | None = None) -> Document:
@@ -40,7 +40,7 @@ def load(raw: bytes, folder: Path | None, tolerance: int | None = None, title: s
     gives. ``tolerance`` is in units in the last place; of a model in float32 it is 2**33 unless it is given. ``title``
     is the model's own text unless it is given. Tensors in other files are read only from inside ``folder``, every
     symbolic link followed first; without a folder they are refused. Raises FormatError for what is no model and for
-    what cannot be taken over.
+    what cannot be imported.
     """
     try:
         model = onnx.load_model_from_string(raw)
@@ -116,13 +116,13 @@ class _Reading:
         self.opset = versions.get("", 0)
         newest = onnx.defs.onnx_opset_version()
         if not OLDEST <= self.opset <= newest:
-            raise FormatError(f"the model is of opset {self.opset}; opsets {OLDEST} to {newest} are taken over")
+            raise FormatError(f"the model is of opset {self.opset}; opsets {OLDEST} to {newest} are supported")
         for function in self.model.functions:
             if function.domain != DOMAIN or function != FUNCTIONS.get(function.name):
-                raise FormatError(f"the model's own function {function.domain}.{function.name} is not taken over")
+                raise FormatError(f"the model's own function {function.domain}.{function.name} is not supported")
         if self.graph.sparse_initializer:
             raise FormatError(
-                f"the sparse tensor {shown(self.graph.sparse_initializer[0].values.name)} is not taken over"
+                f"the sparse tensor {shown(self.graph.sparse_initializer[0].values.name)} is not supported"
             )
 
     def _check_nodes(self) -> None:
@@ -130,9 +130,9 @@ class _Reading:
         known = {each.name for each in (*self.graph.input, *self.graph.initializer)}
         for k, node in enumerate(self.graph.node):
             if _operator(node) not in OPERATORS or (node.domain == DOMAIN and node.op_type not in functions):
-                raise FormatError(f"{_place(k, node)} is not taken over; docs/importing.md lists what is")
+                raise FormatError(f"{_place(k, node)} is not supported; docs/importing.md lists what is")
             if len(list(filter(None, node.output))) != 1 or not node.output[0]:
-                raise FormatError(f"{_place(k, node)}: the first output, and no other, is taken over")
+                raise FormatError(f"{_place(k, node)}: only the first output is supported")
             if node.input and not node.input[0]:
                 raise FormatError(f"{_place(k, node)}: its first operand is missing")
             for name in node.input:
@@ -152,7 +152,7 @@ class _Reading:
         """The shape of an input, every dimension a number."""
         what, kind = f"the input {shown(given.name)}", given.type.tensor_type
         if kind.elem_type not in REALS:
-            raise FormatError(f"{what} is of {format_name(kind.elem_type)}; float64 and float32 are taken over")
+            raise FormatError(f"{what} is of {format_name(kind.elem_type)}; float64 and float32 are supported")
         self.single |= kind.elem_type == TensorProto.FLOAT
         if not kind.HasField("shape"):
             raise FormatError(f"{what} has no shape; a document is of one size")
@@ -171,7 +171,7 @@ class _Reading:
         """A tensor's numbers, as an array of floats, or of integers or conditions."""
         what = f"the tensor {shown(name)}"
         if held.data_type not in STORED:
-            raise FormatError(f"{what} is of {format_name(held.data_type)}, which is not taken over")
+            raise FormatError(f"{what} is of {format_name(held.data_type)}, which is not supported")
         if min(held.dims, default=0) < 0 or held.HasField("segment"):
             raise FormatError(f"{what} has no valid shape {list(held.dims)}")
         count, (size, field) = prod(held.dims), STORED[held.data_type]
@@ -226,7 +226,7 @@ class _Reading:
                 held = self._numbers(held, held.name or node.output[0])
             elif node.op_type == "Constant":
                 if each.name not in ("value_float", "value_floats", "value_int", "value_ints"):
-                    raise FormatError(f"{_place(k, node)}: its {shown(each.name)} is not taken over")
+                    raise FormatError(f"{_place(k, node)}: its {shown(each.name)} is not supported")
                 held = np.asarray(held)
                 self.single |= held.dtype.kind == "f"
                 self._spend(held.size, _place(k, node))
@@ -279,7 +279,7 @@ def _refuse_sizes(shape: Any, what: str) -> None:
 
 
 def _place(k: int, node: NodeProto) -> str:
-    """A node for a message: what it does, which it is, and what it gives."""
+    """A node for a message: what it does, which it is, and what it produces."""
     called = f" {shown(node.name)}" if node.name else ""
-    gives = ", ".join(map(shown, node.output))
-    return f"{_operator(node)} (node {k}{called}, which gives {gives})"
+    produced = ", ".join(map(shown, node.output))
+    return f"{_operator(node)} (node {k}{called}, which produces {produced})"

@@ -41,7 +41,7 @@ STORED: dict[int, tuple[int, str]] = {
     TensorProto.INT32: (4, "int32_data"),
     TensorProto.BOOL: (1, "int32_data"),
 }
-"""The number formats that are taken over: their bytes, and where a tensor keeps them that has no raw bytes."""
+"""The number formats that are supported: their bytes, and where a tensor keeps them that has no raw bytes."""
 
 REALS = (TensorProto.DOUBLE, TensorProto.FLOAT)
 

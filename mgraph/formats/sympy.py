@@ -34,7 +34,7 @@ def load(
 
     Each symbol becomes an input; ``values`` gives their numbers, by symbol or name. Where one has none the document is
     a recipe: it records no results. A subexpression that occurs twice is one node. Raises FormatError for an
-    expression that cannot be taken over, TypeError for what is none.
+    expression that cannot be imported, TypeError for what is none.
     """
     roots = list(expressions) if isinstance(expressions, list | tuple) else [expressions]
     for root in roots:
@@ -99,7 +99,7 @@ def _built(x: Any) -> Built:
         return _power(x.base, x.exp)
     meaning = FUNCTIONS.get(type(x).__name__)
     if meaning is None or not x.args:
-        raise FormatError(f"{_shown(x)} is not taken over; docs/importing.md lists what is")
+        raise FormatError(f"{_shown(x)} is not supported; docs/importing.md lists what is")
     return x.args, meaning
 
 

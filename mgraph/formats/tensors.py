@@ -1,7 +1,7 @@
 """What tensor operations mean over arrays of values: the one place that knows, shared by the tensor formats here.
 
 A tensor is an :class:`mgraph.arrays.Array` of values and plain numbers, of no dimension too; every function takes
-arrays, values or numbers, broadcasts as NumPy does, and gives a tensor. A condition is a tensor of 1 and 0.
+arrays, values or numbers, broadcasts as NumPy does, and returns a tensor. A condition is a tensor of 1 and 0.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def precision(dtypes: Iterable[str], tolerance: int | None, remedy: str) -> dict
     """
     used = set(dtypes)
     for dtype in sorted(used - {EXACT, SINGLE}):
-        raise FormatError(f"numbers of {dtype} are not taken over; mgraph computes in binary64 ({EXACT})")
+        raise FormatError(f"numbers of {dtype} are not supported; mgraph computes in binary64 ({EXACT})")
     if SINGLE not in used:
         return {}
     if tolerance is None:

@@ -28,7 +28,7 @@ def load(
     ``names``, such as ``locals()`` or a module, says what tensors are called. The numbers are PyTorch's own: the
     ``data`` of leaves, outputs and named tensors, and the ``grad`` that they have if the output is one number. A
     program is run, and differentiated, on ``inputs``, by default its example inputs. ``tolerance`` is in units in the
-    last place; float32 needs one. Raises FormatError for a graph that cannot be taken over, TypeError for what is none.
+    last place; float32 needs one. Raises FormatError for a graph that cannot be imported, TypeError for what is none.
     """
     if isinstance(output, torch.export.ExportedProgram):
         if names is not None:

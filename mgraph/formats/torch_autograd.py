@@ -240,7 +240,7 @@ def _operation(kept: _Kept, made: Mapping[Any, Any], known: _Leaves) -> Any:
     if name == "RsubBackward1":
         raise _lost(kept, 1)
     if name not in AUTOGRAD:
-        raise FormatError(f"{kept.place} is not taken over; {SUPPORTED}")
+        raise FormatError(f"{kept.place} is not supported; {SUPPORTED}")
     saved, meaning = AUTOGRAD[name]
     operands = []
     for k, (source, number) in enumerate(kept.node.next_functions):
@@ -266,12 +266,12 @@ def _operation(kept: _Kept, made: Mapping[Any, Any], known: _Leaves) -> Any:
 def _decided(kept: _Kept, what: str) -> FormatError:
     return FormatError(
         f"{what} of {kept.place} is a condition that these numbers have decided, and autograd has not kept how: load"
-        " what torch.export.export gives, which does"
+        " what torch.export.export returns, which does"
     )
 
 
 def _lost(kept: _Kept, k: int) -> FormatError:
     return FormatError(
         f"autograd has not kept operand {k} of {kept.place}, because it requires no grad and no derivative needs it:"
-        " make it a tensor that requires grad, or load what torch.export.export gives, which keeps every constant"
+        " make it a tensor that requires grad, or load what torch.export.export returns, which keeps every constant"
     )

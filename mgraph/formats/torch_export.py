@@ -61,7 +61,7 @@ def document(outputs: Sequence[Array], tolerance: int | None, title: str | None,
 
 
 def result_of(x: Any) -> Any:
-    """What a meaning gives, as a tensor, or a list of them for an operation with several results."""
+    """What a meaning returns, as a tensor, or a list of them for an operation with several results."""
     return [tensor(each) for each in x] if isinstance(x, list) else tensor(x)
 
 
@@ -228,7 +228,7 @@ def _call(node: torch.fx.Node, args: Sequence[Any], kwargs: Mapping[str, Any]) -
         lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip().startswith("File ")]
         where_from = "".join(f", {line}" for line in lines[-1:])
         kind = f" to {dtype_of(made)}" if name in ATEN else ""
-        raise FormatError(f"{node.target}{kind} (node {node.name}{where_from}) is not taken over; {SUPPORTED}")
+        raise FormatError(f"{node.target}{kind} (node {node.name}{where_from}) is not supported; {SUPPORTED}")
     decides = isinstance(made, torch.Tensor) and made.dtype == torch.bool
     if name.startswith("logical_") or (decides and name == "_to_copy.default"):
         args = [_truth(given, each) for given, each in zip(node.args, args, strict=True)]

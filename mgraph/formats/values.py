@@ -25,7 +25,7 @@ def load(
     """The document of everything that ``roots`` were computed from, with the numbers and gradients that they hold.
 
     ``names`` as in ``record``; ``ops`` gives further ops a meaning, by their spelling: a function of values in terms
-    of known ops. Gradients are recorded if a root has one that is not 0, which is taken for the seed. How the operands
+    of known ops. Gradients are recorded if a root has one that is not 0, which then is the seed. How the operands
     were found is in ``meta``. Raises FormatError, which names the node, for what is no such graph, for an unknown op,
     for a cycle, and where two readings fit.
     """

@@ -174,7 +174,7 @@ def from_jax(
 
 
 def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, title: str | None = None) -> Graph:
-    """The graph of a SymPy expression, or of several; ``values`` are the symbols' numbers, by symbol or name.
+    """The graph of a SymPy expression, or of several; ``values`` are the symbols' numbers, by symbol or unique name.
 
     A symbol without a number becomes an input that must be given one at replay. Raises FormatError for what the op
     table cannot express.

@@ -108,6 +108,17 @@ def test_a_recipe() -> None:
     assert run.outputs["n5"] == Graph(load(sympy.tanh(x * y) + sympy.pi, {x: 0.5, y: 2})).data["n5"]
 
 
+def test_symbols_of_one_name_are_different_symbols() -> None:
+    plain, real, dummy = sympy.Symbol("x"), sympy.Symbol("x", real=True), sympy.Dummy("x")
+    graph = Graph(load(plain + 10 * real + 100 * dummy, {plain: 0.1, real: 0.2, dummy: 0.3}))
+    assert sorted(graph.data[name] for name in graph.inputs) == [0.1, 0.2, 0.3]
+    assert graph.data[graph.outputs[0]] == pytest.approx(32.1, rel=1e-14)
+    recipe = load(plain + 10 * real, {real: 0.2})
+    recorded = {node["id"]: node.get("data") for node in recipe["nodes"] if node["op"] == "input"}
+    assert sorted(recorded.values(), key=str) == [0.2, None]
+    assert Graph(load(dummy * 2, {"x": 3.0})).data == {"x": 3.0, "n1": 6.0}
+
+
 def test_deep_expressions() -> None:
     deep = x
     for _ in range(3_000):
@@ -137,6 +148,22 @@ def test_refusals() -> None:
     )
     assert said(sympy.Integer(10) ** 400 * x) == "Integer (1" + "0" * 49 + "…) is past the largest double"
     assert said(x, values={"X": 1.0}) == "X is given a value, but is no symbol of the expression"
+    real, end = sympy.Symbol("x"), " is given a value, but is no symbol of the expression"
+    assert said(x + real, values={"x": 1.0}) == "2 symbols are called x: give numbers by symbol, {symbol: number}"
+    assert said(x + 1, values={"x": 1.0, x: 2.0}) == "x is given two values, by symbol and by name"
+    assert said(x + 1, values={real: 1.0}) == (
+        f"x{end}; the one of that name in it has other assumptions or is a Dummy: give its number by name"
+    )
+    assert said(x + 1, values={3: 1.0}) == "3" + end
+    assert said(x, TypeError, values={x: "1.5"}) == "x is given '1.5', which is not a number"
+    assert said(x, TypeError, values={x: sympy.I}) == "x is given I, which is not a number"
+    for matrix in (sympy.Matrix([x, y]), sympy.ImmutableMatrix([x, y])):
+        assert (
+            said(matrix)
+            == said([matrix])
+            == ("a matrix as a whole is not supported; its elements are: from_sympy(list(matrix))")
+        )
+    assert len(load(list(sympy.Matrix([x, y])))["outputs"]) == 2
     assert said("x + 1", TypeError) == "a SymPy expression or a list of them is needed, not str"
     assert said([], TypeError) == "at least one expression is needed"
 

@@ -14,8 +14,8 @@ from typing import Any, SupportsFloat
 import sympy
 
 from mgraph.document import Document
-from mgraph.errors import FormatError
-from mgraph.ops import OPS
+from mgraph.errors import FormatError, shown
+from mgraph.ops import INPUT, OPS
 from mgraph.recording import document_of
 from mgraph.value import Value, apply, constant
 
@@ -32,37 +32,70 @@ def load(
 ) -> Document:
     """The document of a SymPy expression, or of a list of them.
 
-    Each symbol becomes an input; ``values`` gives their numbers, by symbol or name. Where one has none the document is
-    a recipe: it records no results. A subexpression that occurs twice is one node. Raises FormatError for an
-    expression that cannot be imported, TypeError for what is none.
+    Each symbol becomes an input; ``values`` gives their numbers, by symbol, or by name where only one symbol has that
+    name. Where a symbol has no number the document is a recipe: it records no results. A subexpression that occurs
+    twice is one node. Raises FormatError for an expression that cannot be imported and for numbers that fit no symbol,
+    TypeError for what is no expression and no number.
     """
     roots = list(expressions) if isinstance(expressions, list | tuple) else [expressions]
     for root in roots:
+        if isinstance(root, sympy.MatrixBase):
+            raise FormatError("a matrix as a whole is not supported; its elements are: from_sympy(list(matrix))")
         if not isinstance(root, sympy.Basic):
             raise TypeError(f"a SymPy expression or a list of them is needed, not {type(root).__name__}")
     if not roots:
         raise TypeError("at least one expression is needed")
-    given = {str(name): float(number) for name, number in (values or {}).items()}
+    given = {key: _given(key, number) for key, number in (values or {}).items()}
     try:
         made = _values(roots, given)
     except RecursionError:
         raise FormatError("the expression is nested too deeply for SymPy to put its terms in order") from None
-    symbols = {each.name for each in made if isinstance(each, sympy.Symbol)}
-    for name in given:
-        if name not in symbols:
-            raise FormatError(f"{name} is given a value, but is no symbol of the expression")
+    symbols = [each for each in made if isinstance(each, sympy.Symbol)]
+    _check_keys(given, symbols)
     outputs = [made[root] for root in roots]
-    missing = symbols - set(given)
-    if len(outputs) == 1 and isinstance(outputs[0], Value) and not missing:
+    recipe = any(_number_of(each, given) is None for each in symbols)
+    if len(outputs) == 1 and isinstance(outputs[0], Value) and not recipe:
         outputs[0].backward()
     document = document_of(outputs, title=title, meta={"source": f"SymPy {sympy.__version__}"})
-    for node in document["nodes"] if missing else ():
-        if node["op"] in OPS or node.get("label", node["id"]) in missing:
+    inputs = iter(symbols)  # in the order in which they were made, as the document has them
+    for node in document["nodes"] if recipe else ():
+        if node["op"] in OPS or (node["op"] == INPUT and _number_of(next(inputs), given) is None):
             del node["data"]
     return document
 
 
-def _values(roots: Sequence[Any], given: Mapping[str, float]) -> dict[Any, Operand]:
+def _given(key: Any, number: Any) -> float:
+    """The number that ``values`` has under a key."""
+    if isinstance(number, str | bytes):
+        raise TypeError(f"{key} is given {shown(number)}, which is not a number")
+    try:
+        return float(number)
+    except (TypeError, ValueError):
+        raise TypeError(f"{key} is given {shown(number)}, which is not a number") from None
+
+
+def _number_of(symbol: Any, given: Mapping[Any, float]) -> float | None:
+    """The number of a symbol, by itself or by its name."""
+    return given.get(symbol, given.get(symbol.name))
+
+
+def _check_keys(given: Mapping[Any, float], symbols: Sequence[Any]) -> None:
+    """Refuse a number that is no symbol's, or several symbols', and a second number for one symbol."""
+    numbered: dict[Any, Any] = {}
+    for key in given:
+        named = [each for each in symbols if each.name == str(getattr(key, "name", key))]
+        meant = [each for each in named if key in (each, each.name)]
+        if len(meant) > 1:
+            raise FormatError(f"{len(meant)} symbols are called {key}: give numbers by symbol, {{symbol: number}}")
+        if not meant:
+            other = "; the one of that name in it has other assumptions or is a Dummy: give its number by name"
+            raise FormatError(f"{key} is given a value, but is no symbol of the expression" + other * bool(named))
+        if meant[0] in numbered:
+            raise FormatError(f"{key} is given two values, by symbol and by name")
+        numbered[meant[0]] = key
+
+
+def _values(roots: Sequence[Any], given: Mapping[Any, float]) -> dict[Any, Operand]:
     """The value of each expression and of those that it is made of, without recursion."""
     made: dict[Any, Operand] = {}
     built: dict[Any, Built] = {}
@@ -73,7 +106,8 @@ def _values(roots: Sequence[Any], given: Mapping[str, float]) -> dict[Any, Opera
             pending.pop()
             continue
         if isinstance(each, sympy.Symbol):
-            made[each] = Value(given.get(each.name, nan), name=each.name)
+            number = _number_of(each, given)
+            made[each] = Value(nan if number is None else number, name=each.name)
             continue
         if each not in built:
             built[each] = _built(each)

@@ -183,6 +183,32 @@ def test_samples(path: Path, to: str, tmp_path: Path) -> None:
     assert slopes == pytest.approx([run.grad[name] for name in leaves(graph)], rel=1e-11, abs=1e-15)
 
 
+@pytest.mark.parametrize("to", [*PROGRAMS, "sympy"])
+def test_every_program_runs_as_a_script(to: str, tmp_path: Path) -> None:
+    """Of every op, so that every helper is in it; it prints the outputs and the gradients."""
+    needs(to)
+    outputs = []
+    for name, op in OPS.items():
+        point = next(p for p in points(op) if all(0.01 < abs(x) < 10 for x in p) and math.isfinite(op.forward(*p)))
+        outputs.append(apply(name, *(Value(x, name=f"{name}{k}") for k, x in enumerate(point))))
+    graph = record(*outputs)
+    run = graph.replay()
+    script = tmp_path / f"program{TARGETS[to].suffix}"
+    script.write_bytes(graph.export(to))
+    if to == "c":
+        subprocess.run(["cc", "-std=c99", "-DMGRAPH_MAIN", script, "-o", tmp_path / "program", "-lm"], check=True)
+    argv = [tmp_path / "program"] if to == "c" else [sys.executable, script]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = dict(line.split(" = ") for line in done.stdout.splitlines())
+    if to == "sympy":
+        assert list(printed) == graph.outputs
+        return
+    wanted = {**run.outputs, **{f"d/d{name}": run.grad[name] for name in leaves(graph)}}
+    assert list(printed) == list(wanted)
+    assert [*map(float, printed.values())] == pytest.approx(list(wanted.values()), rel=1e-13, abs=1e-15)
+
+
 def test_a_python_module_takes_numbers_and_refuses_others(tmp_path: Path) -> None:
     graph = load(ROOT / "samples/tanh.json")
     made = python_module(graph.export("python"), tmp_path / "lesson.py")

@@ -131,10 +131,10 @@ def module(wiring: Wiring, dialect: Dialect) -> bytes:
         "",
         "",
         'if __name__ == "__main__":',
-        "    for name, number in forward().items():",
-        '        print(name, "=", number)',
-        "    for name, number in gradients().items():",
-        '        print("d/d" + name, "=", number)',
+        "    for name, result in forward().items():",  # no name here may be that of a helper
+        '        print(name, "=", float(result))',
+        "    for name, result in gradients().items():",
+        '        print("d/d" + name, "=", float(result))',
         "",
     ]
     return "\n".join(lines).encode()

@@ -1,13 +1,15 @@
 """The command line: argv over the functions of :mod:`mgraph.api`. Nothing heavy is imported before it is used.
 
 Results go to standard output, messages to standard error. Exit status: 0 fine, 1 the numbers differ, 2 the input
-or the call is wrong.
+or the call is wrong, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any, NoReturn
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,37 +17,88 @@ from mgraph import __version__
 from mgraph.commands.checking import diff, info, validate, verify
 from mgraph.commands.making import draw, export, extract, gradient
 from mgraph.commands.replaying import fit, run
-from mgraph.errors import MgraphError
-from mgraph.options import colour
+from mgraph.errors import FileError, MgraphError, nearest, shown
+from mgraph.terminal import abandon, complain, say, show
+
+WRONG, INTERRUPTED = 2, 130
 
 
 class _Group(click.Group):
-    """The commands in the order in which they are written, and mgraph's errors as one line and exit status 2."""
+    """The commands in the order in which they are written; every error is a message and an exit status."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
-    def invoke(self, ctx: click.Context) -> Any:
-        if sys.stdout is None:
-            _fail("standard output is closed")
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """``mgraph help run`` is ``mgraph run --help``."""
+        return super().parse_args(ctx, [*args[1:2], "--help"] if args[:1] == ["help"] else args)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        word = args[0]
+        if word not in self.commands and not word.startswith("-"):
+            there = len(word) < 1_000 and "\0" not in word and Path(word).exists()
+            what = " The command comes first: mgraph run FILE" if there else nearest(word, self.commands)
+            raise click.UsageError(f"there is no command {shown(word)}.{what}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command, which returns its exit status or None for 0, and exit."""
+        sys.exit(self._status(*args, **{**extra, "standalone_mode": False}))
+
+    def _status(self, *args: Any, **extra: Any) -> int:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # an encoding that lacks a character must not end the program
+                stream.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            if sys.stdout is None:
+                raise FileError("standard output is closed")
+            status = super().main(*args, **extra) or 0
+            sys.stdout.flush()
+            return int(status)
+        except click.Abort:
+            return INTERRUPTED
+        except click.ClickException as error:
+            _complain_of_call(error)
         except MgraphError as error:
-            _fail(str(error))
-        except BrokenPipeError:
-            sys.stderr.close()  # the reader has gone; there is nobody to tell
-            sys.exit(0)
+            complain(error)
+        except BrokenPipeError:  # the reader has gone; there is nobody to tell
+            abandon(sys.stdout)
+            return 0
         except OSError as error:
-            _fail(f"standard output cannot be written: {error.strerror}")
+            abandon(sys.stdout)
+            where = "standard output" if error.filename is None else shown(error.filename)
+            complain(f"{where}: cannot be written: {(error.strerror or str(error)).lower()}")
         except RecursionError:
-            _fail("the input nests too deep")
+            complain("the input nests too deep")
         except MemoryError:
-            _fail("not enough memory")
+            complain("not enough memory")
+        return WRONG
 
 
-def _fail(message: str) -> NoReturn:
-    click.echo(f"{click.style('mgraph:', fg='red', bold=True)} {message}", err=True, color=colour(sys.stderr))
-    sys.exit(2)
+MOVED = {"--inputs", "--output", "--arithmetic"}
+"""Options that ``run`` had for tables."""
+
+
+def _complain_of_call(error: click.ClickException) -> None:
+    """What is wrong with a call: the option or argument, and what is allowed; then where the help is."""
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        known = [name for each in error.ctx.command.params for name in each.opts] if error.ctx is not None else []
+        message = f"there is no option {shown(error.option_name)}.{nearest(error.option_name, known)}"
+        if error.option_name in MOVED and error.ctx is not None and error.ctx.info_name == "run":
+            message = f"{error.option_name}: a table is replayed by mgraph rows FILE TABLE -o OUT"
+    elif isinstance(error, click.MissingParameter) and error.param is not None:
+        message = f"{_name(error.param)} is missing"
+    elif isinstance(error, click.BadParameter):
+        where = error.param_hint or (_name(error.param) if error.param is not None else "")
+        message = f"{where}: {error.message}" if where else error.message
+    complain(message.rstrip("."))
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        say(f"Try: {error.ctx.command_path} --help")
+
+
+def _name(param: click.Parameter) -> str:
+    return max(param.opts, key=len) if isinstance(param, click.Option) else param.human_readable_name
 
 
 def _versions(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
@@ -54,13 +107,20 @@ def _versions(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
         from mgraph.dot import version
         from mgraph.engines import versions
 
-        click.echo(f"mgraph {__version__} (reads format {VERSION})\nPython {sys.version.split()[0]}")
-        click.echo(f"pictures: {version()}\nengines: {versions()}")
+        show(
+            [
+                f"mgraph {__version__} (reads format {VERSION})",
+                f"Python {sys.version.split()[0]}",
+                f"pictures: {version()}",
+                f"engines: {versions()}",
+            ]
+        )
         ctx.exit()
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.option(
+    "-V",
     "--version",
     is_flag=True,
     is_eager=True,
@@ -73,7 +133,7 @@ def main() -> None:
 
     FILE is a document (.json or .json.gz), a picture or a notebook that carries one (lesson.svg, lesson.ipynb#2),
     ONNX (.onnx) or CppAD's JSON, or - for standard input. Exit status: 0 fine, 1 the numbers differ, 2 the input or
-    the call is wrong.
+    the call is wrong, 130 interrupted.
     """
 
 

@@ -6,10 +6,10 @@ from collections import Counter
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from mgraph.document import number as json_number
-from mgraph.table import cut, number, printable, table
+from mgraph.errors import printable
+from mgraph.table import cut, number, table
+from mgraph.terminal import Line, Styled
 
 if TYPE_CHECKING:
     from mgraph.api import Entry, Fit
@@ -21,16 +21,16 @@ SOME = 10
 """Entries of a list at the most."""
 
 
-def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, everything: bool) -> list[str]:
+def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, everything: bool) -> list[Line]:
     """A run: its title, the table, the first number that is not finite, the verdict."""
     head, *rows = table(run.shown(), run.data, run.grad, width, full, everything)
-    lines = [click.style(printable(graph.document["title"]), bold=True)] if "title" in graph.document else []
-    lines += [click.style(head, dim=True), *rows]
+    lines: list[Line] = [Styled(graph.document["title"], "title")] if "title" in graph.document else []
+    lines += [Styled(head, "head"), *rows]
     bad = run.first_nonfinite()
     if bad is not None:
-        causes = [f"{printable(name)} = {number(x)}" if name in run.data else number(x) for name, x in bad.operands]
+        causes = [f"{name} = {number(x)}" if name in run.data else number(x) for name, x in bad.operands]
         origin = f", of {' and '.join(causes)}" if causes else ""
-        lines.append(click.style(f"first not finite: {printable(bad.node)} = {number(bad.data)}{origin}", fg="yellow"))
+        lines.append(Styled(f"first not finite: {bad.node} = {number(bad.data)}{origin}", "notice"))
     own = bool(run.overrides) or run.wiring is not graph
     return [*lines, f"engine: {run.engine}", verdict_line(report, "verdict on the record" if own else "verdict")]
 
@@ -46,29 +46,30 @@ def fit_lines(found: Fit) -> list[str]:
 
 def parameters(graph: Graph) -> dict[str, float | str]:
     """The parameters by id, as JSON."""
-    return _numbers({name: graph.data[name] for name in graph.parameters})
+    data = graph.data
+    return _numbers({name: data[name] for name in graph.parameters})
 
 
-def verdict_line(report: Report, start: str = "verdict") -> str:
+def verdict_line(report: Report, start: str = "verdict") -> Line:
     """The closing line."""
-    verdict = click.style(printable(report.verdict), fg="green" if report.ok else "red", bold=True)
-    return f"{start}: {verdict} ({report.data_checked:,} data and {report.grad_checked:,} grad checked)"
+    verdict = Styled(report.verdict, "good" if report.ok else "bad")
+    return [f"{start}: ", verdict, f" ({report.data_checked:,} data and {report.grad_checked:,} grad checked)"]
 
 
-def report_lines(report: Report) -> list[str]:
+def report_lines(report: Report) -> list[Line]:
     """What ``verify`` found, question by question, and the verdict."""
     checked = f"{report.data_checked:,} data and {report.grad_checked:,} grad"
-    lines = [f"audit    {checked} against the recorded numbers they were made of"]
+    lines: list[Line] = [f"audit    {checked} against the recorded numbers they were made of"]
     lines += _some(
         [
-            f"{printable(each.node)}: {each.field} is {number(each.recorded)}, should be {number(each.expected)}"
+            f"{each.node}: {each.field} is {number(each.recorded)}, should be {number(each.expected)}"
             f" ({_ulps(each.ulps)})"
             for each in report.culprits
         ]
     )
-    lines += _some([f"{printable(name)}: a leaf that disagrees with all computed from it" for name in report.suspects])
+    lines += _some([f"{name}: a leaf that disagrees with all computed from it" for name in report.suspects])
     if report.missing:
-        lines.append(f"replay   not possible: no number for {', '.join(map(printable, report.missing[:SOME]))}")
+        lines.append(f"replay   not possible: no number for {', '.join(report.missing[:SOME])}")
     else:
         lines += [f"replay   data: {_worst(report.replayed.data)}", f"replay   grad: {_worst(report.replayed.grad)}"]
     found = report.differences
@@ -78,12 +79,12 @@ def report_lines(report: Report) -> list[str]:
         lines.append(f"finite   {len(found.compared):,}{of} gradients compared: {off}")
         lines += _some(
             [
-                f"{printable(each.node)}: grad is {number(each.grad)}, finite differences give"
+                f"{each.node}: grad is {number(each.grad)}, finite differences give"
                 f" {each.estimate:.10g} ± {each.error:.2g}"
                 for each in found.refuted
             ]
         )
-        lines += _some([f"{printable(name)} skipped: {reason}" for name, reason in found.skipped.items()])
+        lines += _some([f"{name} skipped: {reason}" for name, reason in found.skipped.items()])
     return [*lines, verdict_line(report)]
 
 
@@ -93,7 +94,7 @@ def _some(lines: list[str]) -> list[str]:
 
 
 def _worst(found: Discrepancy | None) -> str:
-    return f"{_ulps(found.ulps)} at most, at {printable(found.node)}" if found else "0 ulp"
+    return f"{_ulps(found.ulps)} at most, at {found.node}" if found else "0 ulp"
 
 
 def _ulps(distance: int) -> str:
@@ -146,10 +147,10 @@ def facts_lines(found: dict[str, Any], width: int) -> list[str]:
     return lines
 
 
-def heading(name: str, place: str, graph: Graph) -> str:
+def heading(name: str, place: str, graph: Graph) -> Line:
     """One graph of several: what it is called, and where it is."""
-    title = f" {printable(graph.document['title'])}" if "title" in graph.document else ""
-    return click.style(f"{printable(name)}{title}", bold=True) + f" ({place})"
+    title = f" {graph.document['title']}" if "title" in graph.document else ""
+    return [Styled(f"{name}{title}", "title"), f" ({place})"]
 
 
 def entry(found: Entry) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def entry(found: Entry) -> dict[str, Any]:
 def entry_lines(file: str, entries: list[Entry], width: int) -> list[str]:
     """The graphs of a notebook, one a line."""
     if not entries:
-        return [f"{printable(file)}: no graph in this notebook"]
+        return [f"{file}: no graph in this notebook"]
     lines = []
     for k, each in enumerate(entries, 1):
         count = "broken" if each.graph is None else f"{len(each.graph):,} node{'s' * (len(each.graph) != 1)}"

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from mgraph.diff import Cause, Diff, Move, Said
 from mgraph.document import number as json_number
-from mgraph.table import cells, cut, number, printable
+from mgraph.errors import printable
+from mgraph.table import cells, cut, number
+from mgraph.terminal import Line, Styled
 
 SOME = 20
 """Entries of a list at the most."""
 
 
-def lines(diff: Diff, width: int = 80) -> list[str]:
+def lines(diff: Diff, width: int = 80) -> list[Line]:
     """The verdict, the causes, the numbers that moved, and the notes."""
-    found = [click.style("same", fg="green", bold=True) if diff.same else f"different: {_counts(diff)}"]
-    if not diff.same:
-        found = [click.style(cut(found[0], width), fg="red", bold=True)]
+    verdict = Styled("same", "good") if diff.same else Styled(cut(f"different: {_counts(diff)}", width), "bad")
+    found: list[Line] = [verdict]
     found += [cut(line, width) for line in _listed("causes", [_cause(each) for each in diff.causes])]
     found += _table("moved", diff.moved, width) + _table("unexplained", diff.unexplained, width)
     return found + [cut(line, width) for line in _listed("notes", _notes(diff))]
@@ -113,7 +112,7 @@ def _listed(head: str, entries: list[str]) -> list[str]:
     return [f"{head if k == 0 else '':<9}{entry}" for k, entry in enumerate(shown)]
 
 
-def _table(head: str, moves: list[Move], width: int) -> list[str]:
+def _table(head: str, moves: list[Move], width: int) -> list[Line]:
     """Node, field, from, to, difference and distance; numbers in full where that fits, else rounded to what fits."""
     if not moves:
         return []
@@ -138,7 +137,7 @@ def _table(head: str, moves: list[Move], width: int) -> list[str]:
         for name, row in zip(names, zip(*columns, strict=True), strict=True)
     ]
     more = [f"… and {len(moves) - SOME:,} more"] if len(moves) > SOME else []
-    return [click.style(rows[0], dim=True), *rows[1:], *more]
+    return [Styled(rows[0], "head"), *rows[1:], *more]
 
 
 def _ulps(distance: int) -> str:

@@ -69,19 +69,27 @@ class DrawError(MgraphError):
     """A picture that cannot be drawn."""
 
 
+def printable(text: str) -> str:
+    """A text on one line that cannot command a terminal: control, format and unassigned characters are escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def shown(value: object, limit: int = 60) -> str:
     """Quote ``value`` for a message: printable, one line, at most about ``limit`` characters."""
     if isinstance(value, str) and len(value) > limit:
         return f"{value[: limit - 20]!r}… ({len(value):,} characters)"
-    text = repr(value)
+    try:
+        text = printable(repr(value))
+    except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
+        return f"an integer of {value.bit_length():,} bits" if isinstance(value, int) else f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """`` Did you mean 'tanh'?`` for a near miss among ``allowed``, else an empty string."""
+    """`` Did you mean 'tanh'?`` for a near miss among ``allowed``, upper and lower case alike, else an empty string."""
     from difflib import get_close_matches
 
     # difflib is quadratic: look at a bounded number of candidates of a bounded length.
-    candidates = [each for each in islice(allowed, 1_000) if len(each) <= 60]
-    found = get_close_matches(word[:60], candidates, n=1, cutoff=0.6)
-    return f" Did you mean {shown(found[0])}?" if found else ""
+    candidates = {each.casefold(): each for each in islice(allowed, 1_000) if len(each) <= 60}
+    found = get_close_matches(word[:60].casefold(), candidates, n=1, cutoff=0.6)
+    return f" Did you mean {shown(candidates[found[0]])}?" if found else ""

@@ -158,6 +158,15 @@ def streamed(name: str) -> Iterator[IO[bytes]]:
         raise FileError(f"{where}: cannot be written: {_reason(error)}") from None
 
 
+def visible(text: str) -> str:
+    """A document or a program as a terminal may have it: all but line breaks and tabs that would not print is escaped
+    as in JSON."""
+    import json
+
+    plain = text.replace("\n", "").replace("\t", "").isprintable()
+    return text if plain else "".join(c if c.isprintable() or c in "\n\t" else json.dumps(c)[1:-1] for c in text)
+
+
 def _gzipped(data: bytes) -> bytes:
     import gzip
 
@@ -169,7 +178,7 @@ def _stage(name: str, data: bytes) -> list[tuple[str, str]]:
     from tempfile import mkstemp
 
     if name == STANDARD:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(_for_terminal(data) if sys.stdout.isatty() else data)
         sys.stdout.flush()
         return []
     target = os.path.realpath(name)
@@ -190,6 +199,13 @@ def _stage(name: str, data: bytes) -> list[tuple[str, str]]:
         os.unlink(temporary)
         raise
     return [(temporary, target)]
+
+
+def _for_terminal(data: bytes) -> bytes:
+    try:
+        return visible(data.decode()).encode()
+    except UnicodeDecodeError:
+        raise ValueError("this is not text, and standard output is a terminal; name a file") from None
 
 
 def _mode(target: str) -> int:

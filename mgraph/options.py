@@ -1,22 +1,14 @@
-"""What the commands share: options and arguments, numbers on the command line, and how results are printed."""
+"""What the commands share: options and arguments, and numbers on the command line."""
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Callable
-from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from mgraph.errors import MgraphError
-
-
-def colour(stream: Any) -> bool:
-    """Whether to colour what goes to a stream."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -30,7 +22,9 @@ def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
         return []
     setting = param.name == "settings"
     names = [*graph.inputs, *graph.parameters] if setting else list(graph.index)
-    return [CompletionItem(name + "=" * setting) for name in names if name.startswith(incomplete)]
+    return [
+        CompletionItem(name + "=" * setting) for name in names if name.startswith(incomplete) and name.isprintable()
+    ]
 
 
 PICTURE = "PICTURE ends in .svg, .png, .pdf or .dot."
@@ -83,25 +77,6 @@ def parse_number(text: str) -> float:
     if float(text) - float(text) != 0.0:
         raise click.BadParameter(f"{text} is past binary64; write Infinity if you mean it", param_hint="--set")
     return float(text)
-
-
-def width() -> int:
-    """Columns to print in: the terminal's, else 80."""
-    import shutil
-
-    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
-
-
-def show(lines: list[str]) -> None:
-    """Print lines to standard output."""
-    click.echo("\n".join(lines), color=colour(sys.stdout))
-
-
-def show_json(found: object) -> None:
-    """Print JSON to standard output."""
-    import orjson
-
-    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode(), color=False)
 
 
 def draw_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from unicodedata import combining, east_asian_width
 
 from mgraph.document import Node
+from mgraph.errors import printable
 from mgraph.graph import Wiring
 from mgraph.ops import LEAVES, OPS
 
@@ -120,8 +121,3 @@ def cells(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def printable(text: str) -> str:
-    """A text that cannot command the terminal: control and format characters are shown escaped."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

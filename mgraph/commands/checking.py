@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mgraph.errors import MgraphError
-from mgraph.options import FILE, JSON, PICTURE, ULPS, show, show_json, width
+from mgraph.options import FILE, JSON, PICTURE, ULPS
+from mgraph.terminal import complain, say, show, show_json, width
 
 if TYPE_CHECKING:
     from mgraph.api import Entry
-
-
-def _fail(error: object) -> None:
-    click.echo(f"mgraph: {error}", err=True)
 
 
 def _entries(file: str) -> tuple[list[Entry], bool]:
@@ -36,7 +32,7 @@ def _entries(file: str) -> tuple[list[Entry], bool]:
 @click.option("--strict", is_flag=True, help="Let the distance of a full replay count too.")
 @click.option("--no-differences", is_flag=True, help="Leave out the finite differences.")
 @JSON
-def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_json: bool) -> None:
+def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_json: bool) -> int:
     """Check every number that FILE records.
 
     First, does each follow from the recorded numbers it was made of; then, how far does a full replay from the
@@ -51,7 +47,7 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
     status, found = 0, []
     for entry in entries:
         if entry.graph is None:
-            _fail(entry.error)
+            complain(entry.error)
             status = 2
             continue
         report = entry.graph.verify(ulps, strict, finite_differences=not no_differences)
@@ -64,13 +60,13 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
         show_json(found[0] if whole else {"file": file, "graphs": found})
     elif not entries:
         show([f"{file}: no graph in this notebook"])
-    sys.exit(status)
+    return status
 
 
 @click.command()
 @FILE
 @JSON
-def info(file: str, as_json: bool) -> None:
+def info(file: str, as_json: bool) -> int:
     """Say what is in FILE: counts, leaves, digests.
 
     Of a notebook, the graphs that its outputs carry, by their numbers.
@@ -91,13 +87,13 @@ def info(file: str, as_json: bool) -> None:
         show(console.entry_lines(file, entries, width()))
     for each in entries:
         if each.error is not None:
-            _fail(each.error)
-    sys.exit(2 if any(each.error is not None for each in entries) else 0)
+            complain(each.error)
+    return 2 if any(each.error is not None for each in entries) else 0
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
-def validate(files: tuple[str, ...]) -> None:
+def validate(files: tuple[str, ...]) -> int:
     """Check each FILE against the format.
 
     Of a notebook, every graph that it carries.
@@ -109,20 +105,20 @@ def validate(files: tuple[str, ...]) -> None:
         try:
             entries, whole = _entries(file)
         except MgraphError as error:
-            _fail(error)
+            complain(error)
             failed = True
             continue
         for entry in entries:
             if entry.graph is None:
-                _fail(entry.error)
+                complain(entry.error)
                 failed = True
             else:
                 name = file if whole else entry.name
                 count = f"{len(entry.graph):,} node{'s' * (len(entry.graph) != 1)}"
-                click.echo(f"{name}: a valid document of format {VERSION}, {count}")
+                show([f"{name}: a valid document of format {VERSION}, {count}"])
         if not entries:
-            click.echo(f"{file}: no graph in this notebook")
-    sys.exit(2 if failed else 0)
+            show([f"{file}: no graph in this notebook"])
+    return 2 if failed else 0
 
 
 @click.command()
@@ -130,7 +126,7 @@ def validate(files: tuple[str, ...]) -> None:
 @click.argument("new", metavar="B", type=click.Path(allow_dash=True))
 @JSON
 @click.option("--draw", metavar="PICTURE", type=click.Path(), help=f"Draw both in one, changes coloured. {PICTURE}")
-def diff(old: str, new: str, as_json: bool, draw: str | None) -> None:
+def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
     """Say what changed from A to B, and what moved.
 
     What was changed (an op, an operand, a leaf's number) is told apart from the numbers that moved because of it.
@@ -151,5 +147,5 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> None:
     else:
         show(difftext.lines(found, width()))
     if draw:
-        click.echo(f"drawn: {draw}", err=True)
-    sys.exit(0 if found.same else 1)
+        say(f"drawn: {draw}")
+    return 0 if found.same else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from mgraph.formats import TARGETS
 from mgraph.options import FILE, OUT, draw_options
+from mgraph.terminal import complain, say
 
 
 @click.command()
@@ -32,7 +32,7 @@ def draw(
     if outputs:
         graph = graph.slice(outputs)
     picture(graph.draw(**options), picture_path, timeout, embed=not no_embed)
-    click.echo(f"drawn: {picture_path}", err=True)
+    say(f"drawn: {picture_path}")
 
 
 @click.command()
@@ -52,7 +52,7 @@ def gradient(file: str, of: str | None, wrt: tuple[str, ...], second: bool, save
     derived = graph.hessian(of, wrt or None) if second else graph.gradient(of, wrt or None)
     derived.save(save)
     if save != "-":
-        click.echo(f"saved: {save}", err=True)
+        say(f"saved: {save}")
 
 
 @click.command()
@@ -77,13 +77,13 @@ def export(file: str, target: str, save: str) -> None:
 
     files.write_all({save: load(file).export(target)})
     if save != "-":
-        click.echo(f"saved: {save}", err=True)
+        say(f"saved: {save}")
 
 
 @click.command()
 @FILE
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
-def extract(file: str, folder: str) -> None:
+def extract(file: str, folder: str) -> int:
     """Write out the graphs that FILE carries.
 
     FILE is a notebook or a picture, DIR the folder to write documents to.
@@ -105,10 +105,10 @@ def extract(file: str, folder: str) -> None:
     files.make_folder(folder)
     files.write_all(made)
     for path in made:
-        click.echo(f"saved: {path}", err=True)
+        say(f"saved: {path}")
     if not entries:
-        click.echo(f"{file}: no graph in this notebook", err=True)
+        say(f"{file}: no graph in this notebook")
     for entry in entries:
         if entry.error is not None:
-            click.echo(f"mgraph: {entry.error}", err=True)
-    sys.exit(2 if len(made) < len(entries) else 0)
+            complain(entry.error)
+    return 2 if len(made) < len(entries) else 0

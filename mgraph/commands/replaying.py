@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mgraph.options import ENGINE, FILE, JSON, OUT, PICTURE, SET, ULPS, assignments, show, show_json, width
+from mgraph.options import ENGINE, FILE, JSON, OUT, PICTURE, SET, ULPS, assignments
+from mgraph.terminal import say, show, show_json, width
 
 if TYPE_CHECKING:
     from mgraph.saved import Graph
@@ -54,7 +55,7 @@ def run(
     inputs: str | None,
     output: str | None,
     arithmetic: str,
-) -> None:
+) -> int:
     """Recompute FILE and compare it with what it records.
 
     Prints every value with its gradient, and a verdict: exact, within N ulp, or differs at NODE. With --set, --out
@@ -72,7 +73,7 @@ def run(
         if inputs == file == files.STANDARD:
             raise click.UsageError("FILE and --inputs would both read standard input")
         _run_rows(load(file), settings, outputs, not no_backward, engine, inputs, output or files.STANDARD, arithmetic)
-        return
+        return 0
     if output is not None or arithmetic != "exact":
         raise click.UsageError("--output and --arithmetic are for --inputs")
     if save == files.STANDARD and as_json:
@@ -93,10 +94,10 @@ def run(
     elif save != files.STANDARD:  # then the document is on standard output
         show(console.run_lines(graph, result, report, width(), full, everything))
     if draw:
-        click.echo(f"drawn: {draw}", err=True)
+        say(f"drawn: {draw}")
     if save not in (None, "-"):
-        click.echo(f"saved: {save}", err=True)
-    sys.exit(0 if report.ok else 1)
+        say(f"saved: {save}")
+    return 0 if report.ok else 1
 
 
 def _run_rows(
@@ -126,7 +127,7 @@ def _run_rows(
             progress=bar.update if bar is not None else None,
         )
     place = "standard output" if output == "-" else output
-    click.echo(f"rows: {done.rows:,} written to {place}; engine: {done.engine}, {done.arithmetic} arithmetic", err=True)
+    say(f"rows: {done.rows:,} written to {place}; engine: {done.engine}, {done.arithmetic} arithmetic")
 
 
 @click.command()
@@ -182,4 +183,4 @@ def fit(
         show(console.fit_lines(found))
     for what, path in (("drawn", plot), ("saved", save)):
         if path:
-            click.echo(f"{what}: {path}", err=True)
+            say(f"{what}: {path}")

@@ -20,9 +20,12 @@ from mgraph.cli import main
 from mgraph.formats import TARGETS
 from mgraph.ops import OPS
 
-PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
-)
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"])
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+
+
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -33,7 +36,7 @@ def of(language: str) -> list[Path]:
     return [page for page in PAGES if blocks(page, language)]
 
 
-@pytest.mark.parametrize("page", of("python"), ids=lambda p: p.name)
+@pytest.mark.parametrize("page", of("python"), ids=page_name)
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     namespace = {"SAMPLES": ROOT / "samples"}
@@ -41,7 +44,7 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch) -> None:
         exec(compile(block, str(page), "exec"), namespace)
 
 
-@pytest.mark.parametrize("page", of("console"), ids=lambda p: p.name)
+@pytest.mark.parametrize("page", of("console"), ids=page_name)
 def test_console_blocks_print_what_they_show(page: Path) -> None:
     for block in blocks(page, "console"):
         first, _, shown = block.partition("\n")
@@ -50,13 +53,13 @@ def test_console_blocks_print_what_they_show(page: Path) -> None:
         assert done.stdout == shown and done.stderr == ""
 
 
-@pytest.mark.parametrize("page", of("json"), ids=lambda p: p.name)
+@pytest.mark.parametrize("page", of("json"), ids=page_name)
 def test_json_blocks_are_documents(page: Path) -> None:
     for block in blocks(page, "json"):
         loads(block)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
@@ -145,3 +148,21 @@ def test_what_is_tracked_names_no_machine() -> None:
     for name in listed.stdout.splitlines():
         raw = (ROOT / name).read_bytes() if (ROOT / name).exists() else b""
         assert str(ROOT).encode() + b"/" not in raw and b"index-url" not in raw.replace(b'b"index-url"', b""), name
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=page_name)
+def test_a_decision_says_its_status_date_reason_and_price(page: Path) -> None:
+    title, status, *rest = page.read_text().split("\n\n")
+    assert re.fullmatch(r"# .{1,90}", title) and not title.endswith(".")
+    assert re.fullmatch(r"(Accepted|Superseded by \[\d{4}\]\(\d{4}-[a-z-]+\.md\)), \d{4}-\d\d-\d\d\.", status)
+    assert re.findall(r"^\*\*(.+?)\*\* .", "\n\n".join(rest), re.MULTILINE) == ["Why.", "Given up."]
+
+
+def test_the_index_lists_every_decision() -> None:
+    rows = []
+    for number, page in enumerate(DECISIONS, 1):
+        title, status = page.read_text().split("\n\n")[:2]
+        assert page.name.startswith(f"{number:04}-"), "decisions are numbered without a gap"
+        state, date = status.removesuffix(".").rsplit(", ", 1)
+        rows.append(f"| [{number:04}]({page.name}) | {title.removeprefix('# ')} | {state} | {date} |\n")
+    assert (ROOT / "docs" / "decisions" / "README.md").read_text().endswith("|---|---|---|---|\n" + "".join(rows))

@@ -13,7 +13,7 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "mgraph"
 
-# Each module and what it may import of the package: itself a statement of the design (docs/decisions.md).
+# Each module and what it may import of the package: itself a statement of the design (docs/decisions/).
 MAY_IMPORT = {
     "errors": set(),
     "coefficients": set(),

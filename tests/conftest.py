@@ -32,14 +32,18 @@ with_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="the system's 
 with_pure = pytest.mark.skipif(fallback() is None, reason="graphviz-pure has no wheel for this platform")
 
 
-def sample_script(path: Path) -> ModuleType:
-    """The script beside a sample, imported."""
-    script = path.with_name(path.name.removesuffix(".gz").removesuffix(".json") + ".py")
-    spec = importlib.util.spec_from_file_location(script.stem.replace("-", "_"), script)
+def script(path: Path) -> ModuleType:
+    """A script that is in no package, imported."""
+    spec = importlib.util.spec_from_file_location(path.stem.replace("-", "_"), path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def sample_script(path: Path) -> ModuleType:
+    """The script beside a sample, imported."""
+    return script(path.with_name(path.name.removesuffix(".gz").removesuffix(".json") + ".py"))
 
 
 def command() -> str:

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SAMPLES, command
+from conftest import ROOT, SAMPLES, command, script
 from test_ops import points
 
 import mgraph
@@ -66,28 +66,13 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert "pip install mgraph" not in page.read_text().replace("pip install mgraph-replay", "")
 
 
-def ops_page():
-    spec = importlib.util.spec_from_file_location("make_ops", ROOT / "docs" / "make_ops.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_op_table_on_the_page_is_the_op_table() -> None:
-    module = ops_page()
-    assert module.page(module.PAGE.read_text()) == module.PAGE.read_text(), "run: python docs/make_ops.py"
-
-
-def test_the_tables_of_exports_are_what_exports_do() -> None:
-    for name in ("torch", "jax", "onnx"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed; the tables tell of it")
-    spec = importlib.util.spec_from_file_location("make_exports", ROOT / "docs" / "make_exports.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.page(module.PAGE.read_text()) == module.PAGE.read_text(), "run: python docs/make_exports.py"
+@pytest.mark.parametrize("name", ["make_ops", "make_exports"])
+def test_made_parts_of_pages_are_up_to_date(name: str) -> None:
+    for package in ("torch", "jax", "onnx") if name == "make_exports" else ():
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed; the tables tell of it")
+    maker = script(ROOT / "docs" / f"{name}.py")
+    assert maker.page(maker.PAGE.read_text()) == maker.PAGE.read_text(), f"run: python docs/{name}.py"
 
 
 def test_the_page_of_exports_names_every_format() -> None:

@@ -9,9 +9,10 @@ import shlex
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import ROOT, SAMPLES, command, script
+from conftest import ROOT, SAMPLES, command, random_value, script
 from test_ops import points
 
 import mgraph
@@ -24,12 +25,15 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benc
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 
 
+FENCED = re.DOTALL | re.MULTILINE
+
+
 def page_name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), FENCED)
 
 
 def of(language: str) -> list[Path]:
@@ -37,11 +41,33 @@ def of(language: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("page", of("python"), ids=page_name)
-def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch) -> None:
+def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    """In one session, in a folder that has the samples; a block of text after one is what it prints."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
     namespace = {"SAMPLES": ROOT / "samples"}
-    for block in blocks(page, "python"):
+    for block, shown in re.findall(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", page.read_text(), FENCED):
         exec(compile(block, str(page), "exec"), namespace)
+        printed = capsys.readouterr().out
+        assert printed == shown or not shown
+
+
+def test_the_tour_computes_what_mgraph_computes() -> None:
+    """On any graph of its operations, in about a hundred lines."""
+    code = blocks(ROOT / "docs" / "tour.md", "python")
+    assert sum(bool(line.strip()) for line in "".join(code).splitlines()) <= 105
+    toy: dict[str, Any] = {}
+    for block in code[:-1]:
+        exec(compile(block, "tour.md", "exec"), toy)
+    for seed in range(20):
+        root, _ = random_value(seed, 60, tuple(toy["OPS"]))
+        root.backward()
+        graph = mgraph.record(root)
+        plan = toy["compile_plan"](graph.document)
+        numbers = toy["forward"](plan)
+        adjoints = toy["backward"](plan, numbers, graph.outputs[0])
+        for node, number, adjoint in zip(graph.nodes, numbers, adjoints, strict=False):  # literals come last
+            assert number == node["data"] and adjoint == node.get("grad", adjoint)
 
 
 @pytest.mark.parametrize("page", of("console"), ids=page_name)
@@ -61,7 +87,8 @@ def test_json_blocks_are_documents(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+    prose = re.sub(r"^```.*?^```|`[^`\n]+`", "", page.read_text(), flags=FENCED)
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", prose):
         assert (page.parent / target).exists(), target
     assert "pip install mgraph" not in page.read_text().replace("pip install mgraph-replay", "")
 

@@ -1,12 +1,34 @@
 PYTHON ?= .venv/bin/python
+BIN = $(dir $(PYTHON))
 
-.PHONY: bench exactness test
+.PHONY: bench cover docs exactness fast lint test types
+
+fast:
+	$(PYTHON) -m pytest -m "not slow"
+
+test:
+	$(PYTHON) -m pytest
+
+lint:
+	$(BIN)ruff check .
+	$(BIN)ruff format --check .
+	$(BIN)lint-imports
+
+types:
+	$(PYTHON) -m mypy
+
+cover:
+	$(PYTHON) -m coverage run -m pytest -m "not slow"
+	$(PYTHON) -m coverage report
+
+docs:
+	$(PYTHON) docs/make_ops.py
+	$(PYTHON) docs/make_exports.py
+	$(PYTHON) docs/make_cli.py
+	$(PYTHON) -m mkdocs build --strict
 
 bench:
 	$(PYTHON) benchmarks/bench.py
 
 exactness:
 	$(PYTHON) exactness/check.py
-
-test:
-	$(PYTHON) -m pytest

@@ -18,8 +18,10 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from mgraph import Value
+from mgraph.cli import main
 from mgraph.dot import fallback
 from mgraph.ops import OPS
 from mgraph.value import apply
@@ -95,6 +97,22 @@ def cli(tmp_path: Path) -> Cli:
         out, err = done.stdout.decode(), done.stderr.decode()
         assert "Traceback" not in err, err
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run a command as ``cli`` does, but in this process: no pipes, signals or start-up, and a hundred times faster."""
+
+    def run(*argv: str | Path, stdin: bytes = b"", env: dict[str, str] | None = None):
+        monkeypatch.chdir(tmp_path)
+        words = [str(word) for word in argv]
+        width = {"terminal_width": 78}  # what click leaves of 80 columns
+        done = CliRunner().invoke(main, words, stdin, {"COLUMNS": "80", **(env or {})}, prog_name="mgraph", **width)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(["mgraph", *words], done.exit_code, done.stdout, done.stderr)
 
     return run
 

@@ -93,7 +93,7 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert "pip install mgraph" not in page.read_text().replace("pip install mgraph-replay", "")
 
 
-@pytest.mark.parametrize("name", ["make_ops", "make_exports"])
+@pytest.mark.parametrize("name", ["make_ops", "make_exports", "make_cli"])
 def test_made_parts_of_pages_are_up_to_date(name: str) -> None:
     for package in ("torch", "jax", "onnx") if name == "make_exports" else ():
         if importlib.util.find_spec(package) is None:
@@ -138,11 +138,12 @@ def test_ci_runs_the_readmes_test_command() -> None:
 
 
 @pytest.mark.parametrize("name", ["", *main.commands])
-def test_help_fits_80_columns_and_names_every_option(name: str) -> None:
-    done = subprocess.run([command(), *name.split(), "--help"], capture_output=True, text=True, check=True)
-    assert max(map(len, done.stdout.splitlines())) <= 80
-    assert done.stdout.startswith("Usage: mgraph")
-    assert "..." not in done.stdout.replace("FILE...", "").replace("[ARGS]...", ""), "a help line is cut"
+def test_help_fits_80_columns_and_names_every_option(name: str, call) -> None:
+    shown = call(*name.split(), "--help").stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.startswith("Usage: mgraph")
+    assert "..." not in shown.replace("FILE...", "").replace("[ARGS]...", ""), "a help line is cut"
+    assert f"## mgraph {name}".rstrip() + f"\n\n```text\n{shown}```\n" in (ROOT / "docs" / "cli.md").read_text()
 
 
 def test_the_format_page_names_every_key() -> None:

@@ -1,0 +1,36 @@
+"""Writes cli.md, the reference of the command line, out of what every command's --help prints.
+
+Run: python docs/make_cli.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from mgraph.cli import main
+
+PAGE = Path(__file__).with_name("cli.md")
+WIDTH = 78
+"""What click leaves of a terminal's 80 columns."""
+HEAD = """\
+# The command line
+
+What `mgraph COMMAND --help` prints, for every command.
+"""
+
+
+def section(name: str) -> str:
+    """A command's heading and help."""
+    done = CliRunner().invoke(main, [*name.split(), "--help"], prog_name="mgraph", terminal_width=WIDTH)
+    return f"## {f'mgraph {name}'.rstrip()}\n\n```text\n{done.output}```\n"
+
+
+def page(_: str = "") -> str:
+    """The whole page; nothing of the old one is kept."""
+    return "\n".join([HEAD, *map(section, ["", *main.commands])])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

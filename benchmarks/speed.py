@@ -337,7 +337,7 @@ def elementary(count: str) -> Times:
     for name, (low, high) in ARGUMENTS.items():
         op = OPS[name]
         x, y = stream.uniform(low, high, n), stream.uniform(-5, 5, n)
-        loops = [loop(machine.compiled(op.forward, fast), op.arity) for fast in (False, True)]
+        loops = [loop(machine.compiled(op, fast)[0], op.arity) for fast in (False, True)]
         found = []
         for each in loops:
             each(x, y, out)

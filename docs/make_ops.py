@@ -1,22 +1,11 @@
 """Makes the table in ops.md from the op table: python docs/make_ops.py."""
 
-import math
 from pathlib import Path
 
-from mgraph.ops import OPS, Op
+from mgraph.ops import OPS
 
 PAGE = Path(__file__).with_name("ops.md")
 START, END = "<!-- table -->\n", "<!-- end of table -->"
-
-
-def interval(op: Op) -> str:
-    """The domain in words."""
-    parts = []
-    for name, (low, high) in zip("ab", op.domain, strict=False):
-        if not math.isinf(low):
-            parts.append(f"{name} > {low:g}")
-        assert math.isinf(high)
-    return ", ".join(parts) or "all"
 
 
 def table() -> str:
@@ -26,11 +15,11 @@ def table() -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for op in OPS.values():
-        partials = [f"`{formula}`" for formula in op.formulas] + [""] * (2 - op.arity)
+        partials = [f"`{formula}`" for formula in op.derivatives] + [""] * (2 - op.arity)
         latex = "$" + op.latex.format("a", "b").replace("|", r"\vert ") + "$"
         symbol = op.symbol.replace("*", r"\*")
         lines.append(
-            f"| `{op.name}` | {symbol} | {latex} | {partials[0]} | {partials[1]} | {interval(op)} | {op.at_kink} |"
+            f"| `{op.name}` | {symbol} | {latex} | {partials[0]} | {partials[1]} | {op.where} | {op.at_kink} |"
         )
     return "\n".join(lines) + "\n"
 

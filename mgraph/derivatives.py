@@ -1,4 +1,4 @@
-"""Derivatives as graphs: the chain rule, applied to the op table's partials read on ``Value``s, gives a new document.
+"""Derivatives as graphs: the chain rule, applied to the op table's formulas over ``Value``s, gives a new document.
 
 It computes derivatives of the old one's nodes, can be saved, drawn and replayed with other numbers, and differentiated
 again. Reverse mode adds up what consumers contribute in the order that the format defines, so that a gradient's graph
@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from math import nan
+from typing import Any
 
 from mgraph.document import Document, Node, number
 from mgraph.errors import ReplayError, shown
 from mgraph.graph import Wiring
-from mgraph.ops import CONSTANT, LEAVES, OPS, read_with
+from mgraph.ops import CONSTANT, LEAVES, OPS
 from mgraph.replay import real
 from mgraph.value import FIXED, LITERAL, Value, apply, history
 
@@ -26,13 +27,14 @@ Term = Value | float
 Ref = str | float
 """An operand of a document: a node's id, or a literal."""
 
-_MEANINGS = {name: partial(apply, name) for name in OPS} | {"pow_": partial(apply, "pow"), "__builtins__": {}}
+_VALUES: dict[str, Any] = {name: partial(apply, name) for name in OPS} | {"__builtins__": {}}
+"""What the names in formulas mean for values."""
 
 
 @cache
 def _partials(op: str) -> tuple[Callable[..., Term], ...]:
     """The partial derivatives of an op, to be called with values."""
-    return tuple(read_with(each, _MEANINGS) for each in OPS[op].partials)
+    return OPS[op].functions(_VALUES)[1]
 
 
 class Lifted:
@@ -65,14 +67,14 @@ class Lifted:
             adjoint = adjoints.get(value)
             if adjoint is None or value.op not in OPS:
                 continue
-            selects = OPS[value.op].selects
+            branches = OPS[value.op].branches
             for operand, slope in zip(value.operands, _partials(value.op), strict=True):
                 if operand.op in FIXED or operand not in aim:
                     continue
                 found = _contribution(value.op, slope(*value.operands, value), adjoint, value in sure)
                 if found is not None:
                     adjoints[operand] = _sum(adjoints.get(operand), found)
-                    if value in sure and not selects:
+                    if value in sure and not branches:
                         sure.add(operand)
         return [adjoints.get(value, 0.0) for value in wrt]
 
@@ -101,7 +103,7 @@ def literal(x: float) -> Value:
 
 def _contribution(op: str, slope: Term, adjoint: Term, sure: bool) -> Term | None:
     """slope·adjoint; a branch that is not taken, or not reached, contributes 0 whatever it is multiplied by."""
-    if not OPS[op].selects:
+    if not OPS[op].branches:
         return slope * adjoint if sure else apply("gate", adjoint, slope)
     if slope.__class__ is float and slope == 0.0:
         return None

@@ -116,7 +116,7 @@ def _magnitudes(plan: Plan, data: Sequence[float], seeds: dict[int, float]) -> l
         for partial, slot in zip(plan.partials[step], (i, j), strict=True):
             if partial is not None and found[target]:
                 slope = abs(partial(*numbers))
-                if slope or not plan.selects[step]:
+                if slope or not plan.branches[step]:
                     found[slot] += slope * found[target]
     return found
 

@@ -191,7 +191,7 @@ def _indented(text: str, by: int) -> str:
 
 def _passed(op: Op, template: str, row: dict[str, Any]) -> str:
     """What steps of an op pass to their operands, but for the adjoint itself."""
-    parts = [template.format(k=k, bit=k + 1, **row) for k in range(op.arity) if op.formulas[k] != UNIT]
+    parts = [template.format(k=k, bit=k + 1, **row) for k in range(op.arity) if op.derivatives[k] != UNIT]
     return "".join(parts) or " " * 16 + "pass"
 
 
@@ -207,7 +207,7 @@ def _source(lanes: bool, careful: bool) -> str:
     forward = backward = lone_forward = lone_backward = ""
     for code, op in enumerate(ROWS):
         row = {"code": code, "name": op.name, "operands": operands(op), "branch": "elif" if code else "if", **names}
-        row["live"] = f"live[c{lane}] = live[t{lane}]" + " and z != 0.0" * op.selects
+        row["live"] = f"live[c{lane}] = live[t{lane}]" + " and z != 0.0" * op.branches
         forward += FORWARD_CASE.format(**row)
         lone_forward += LONE_FORWARD_CASE.format(**row)
         contribution = CAREFUL_CONTRIBUTION if careful else CONTRIBUTION
@@ -238,8 +238,8 @@ def kernel(name: str, lanes: bool = False, careful: bool = False, fast: bool = F
     source = _source(lanes, careful)
     known = dict(meanings(fast))
     for op in ROWS:
-        known[f"forward_{op.name}"] = compiled(op.forward, fast)
-        known |= {f"partial_{op.name}_{k}": compiled(partial, fast) for k, partial in enumerate(op.partials)}
+        known[f"forward_{op.name}"], partials = compiled(op, fast)
+        known |= {f"partial_{op.name}_{k}": partial for k, partial in enumerate(partials)}
     exec(compile(source, __file__, "exec"), known)
     if name == "rows":
         known["forward"], known["backward"] = jit(known["forward"]), jit(known["backward"])

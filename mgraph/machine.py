@@ -22,8 +22,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from mgraph import circular, coefficients, expansions, exponential, logarithm, ops
-from mgraph.ops import read_with
+from mgraph import circular, coefficients, expansions, exponential, formulas, logarithm, ops
+from mgraph.ops import Op
 
 NO_MATHS = {"error_model": "numpy", "nogil": True, "boundscheck": False}
 """Division by zero gives what IEEE 754 says."""
@@ -109,7 +109,7 @@ def jit(function: Callable[..., Any], keep: bool = False) -> Any:
 
 def digest() -> str:
     """Of all the source that is compiled, and of this module: compiled code is kept under it."""
-    sources = "".join(inspect.getsource(each) for each in (*SOURCES, sys.modules[__name__]))
+    sources = "".join(inspect.getsource(each) for each in (*SOURCES, formulas, sys.modules[__name__]))
     return hashlib.sha256(f"{numba.__version__} {sources}".encode()).hexdigest()
 
 
@@ -120,16 +120,17 @@ def meanings(fast: bool = False) -> dict[str, Any]:
     for module in SOURCES:
         for name, x in vars(module).items():
             if isinstance(x, FunctionType) and x.__module__ == module.__name__:
-                machine = jit(read_with(x, found))
+                machine = jit(FunctionType(x.__code__, found, x.__name__))
                 found[name] = _out_of_line(machine) if name.endswith("_accurate") else machine
             elif isinstance(x, tuple) and len(x) > TABLE and all(isinstance(each, float) for each in x):
                 found[name] = np.array(x)
             elif isinstance(x, int | float | tuple):
                 found.setdefault(name, x)
     found["frexp"], found["reduced"] = jit(_frexp), jit(_reduced)
-    found["sqrt_"] = math.sqrt
+    found |= {"sqrt_": math.sqrt, "abs": abs}
     if fast:
         found |= {name: jit(_platform(function)) for name, function in PLATFORM.items()}
+    found["pow"] = found["pow_"]  # as formulas call it
     return found
 
 
@@ -159,11 +160,11 @@ TABLE = 4
 """A longer tuple is a table, and becomes an array."""
 
 
-def compiled(function: Callable[..., Any], fast: bool = False) -> Callable[..., Any]:
-    """A forward function or partial of the op table, compiled; a builtin as it is."""
-    known = meanings(fast)
-    name = getattr(function, "__name__", "")
-    if any(vars(module).get(name) is function for module in SOURCES):
-        return known[name]  # type: ignore[no-any-return]
-    found = read_with(function, known)
-    return jit(found) if isinstance(found, FunctionType) else found
+def compiled(op: Op, fast: bool = False) -> tuple[Callable[..., Any], tuple[Callable[..., Any], ...]]:
+    """A row's function and its partial derivatives, compiled; a builtin as it is."""
+    forward, partials = op.functions(meanings(fast))
+    return _compiled(forward), tuple(map(_compiled, partials))
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    return jit(function) if isinstance(function, FunctionType) else function

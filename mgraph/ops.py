@@ -11,22 +11,23 @@ Conventions where the mathematics leaves a choice:
 - a tie of ``maximum`` or ``minimum`` belongs to the first operand;
 - ``pow`` at base 0: ``0**0`` is 1 and its derivatives are 0, the limit along a constant exponent.
 
-A forward function or a partial derivative is written once and read three ways, by what its names mean: on floats as it
-stands here; on ``Value``s, where it records the derivative's own graph; compiled to machine code.
+A row's formulas are the only source of what it computes: on floats as below, on ``Value``s, where a derivative records
+its own graph, and as machine code (see :mod:`mgraph.formulas`).
 """
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from math import inf, nan
-from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 from mgraph.circular import cos, sin
 from mgraph.errors import nearest
 from mgraph.exponential import exp, expm1, sigmoid, tanh
+from mgraph.formulas import function
 from mgraph.logarithm import log, log1p, pow_
 
 INPUT, PARAMETER, CONSTANT = "input", "parameter", "constant"
@@ -79,40 +80,83 @@ def gate(a: float, b: float) -> float:
     return 0.0 if a == 0.0 else a * b
 
 
-def _gap(a: float, b: float) -> float:
-    """The sign of a - b, without the NaN that equal infinities would give."""
-    return 0.0 if a == b else a - b
+_NAMED = (abs, cos, div, exp, expm1, gate, greater, log, log1p, maximum, minimum, relu, sigmoid, sin, sqrt, tanh)
+FLOATS: dict[str, Any] = {each.__name__: each for each in _NAMED} | {"pow": pow_, "__builtins__": {}}
+"""What the names in formulas mean for floats."""
 
-
+Function = Callable[..., float]
 Interval = tuple[float, float]
 REALS: Interval = (-inf, inf)
 
 
-class Op(NamedTuple):
-    """One row. ``partials[k]`` is ∂y/∂(operand k) as a function of the operands and then the result y."""
+@dataclass(frozen=True)
+class Op:
+    """One row: an operation y of the operands a and b."""
 
     name: str
     symbol: str
     """What the drawing's circle shows."""
     latex: str
     """A template over the operands, ``{0}`` and ``{1}``."""
-    forward: Callable[..., float]
-    partials: tuple[Callable[..., float], ...]
-    formulas: tuple[str, ...]
-    """The partials in words, over a, b and y, for the documentation."""
+    formula: str
+    """What y is, over the operands."""
+    derivatives: tuple[str, ...]
+    """∂y/∂a and ∂y/∂b, over the operands and y; evaluated as they are written."""
     domain: tuple[Interval, ...] = (REALS,)
     """Per operand, the open interval on which the op is finite and, kinks apart, differentiable."""
-    kink: Callable[..., float] | None = None
-    """A function of the operands whose zeros are the points without a derivative, if there are any."""
+    kinks: str = ""
+    """A formula over the operands that changes its sign at the points without a derivative, if there are any."""
     at_kink: str = ""
     """The convention at those points, in words."""
-    selects: bool = False
-    """Whether a partial of 0 means that the operand was not taken: it then contributes nothing."""
+    branches: bool = False
+    """Whether a derivative of 0 means that the operand was not taken: it then contributes nothing."""
 
     @property
     def arity(self) -> int:
         """How many operands the op takes, 1 or 2."""
-        return len(self.partials)
+        return len(self.derivatives)
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """What the formulas call the operands."""
+        return ("a", "b")[: self.arity]
+
+    def functions(self, meanings: dict[str, Any]) -> tuple[Callable[..., Any], tuple[Callable[..., Any], ...]]:
+        """The op as a function of its operands, and each derivative as one of the operands and then y.
+
+        ``meanings`` says what the names of ops in the formulas mean.
+        """
+        partials = [function(each, (*self.operands, "y"), meanings) for each in self.derivatives]
+        return function(self.formula, self.operands, meanings), tuple(partials)
+
+    @cached_property
+    def forward(self) -> Function:
+        """The op on floats."""
+        return self.functions(FLOATS)[0]
+
+    @cached_property
+    def partials(self) -> tuple[Function, ...]:
+        """The derivatives on floats."""
+        return self.functions(FLOATS)[1]
+
+    @cached_property
+    def kink(self) -> Function | None:
+        """The formula ``kinks`` on floats."""
+        return function(self.kinks, self.operands, FLOATS) if self.kinks else None
+
+    @property
+    def where(self) -> str:
+        """The domain in words: ``a > 0``, or ``all``."""
+        bounds = zip(self.operands, self.domain, strict=True)
+        return ", ".join(f"{name} > {low:g}" for name, (low, _) in bounds if low > -inf) or "all"
+
+    @property
+    def documentation(self) -> str:
+        """The docstring of the op's function and method: formula, derivatives, domain, convention."""
+        partials = [f"∂y/∂{name} = {each}" for name, each in zip(self.operands, self.derivatives, strict=True)]
+        convention = [f"convention: {self.at_kink}"] if self.at_kink else []
+        facts = [f"y = {self.formula}", *partials, f"domain: {self.where}", *convention]
+        return "\n".join([self.forward.__doc__ or self.name, "", *facts])
 
 
 POSITIVE: Interval = (0.0, inf)
@@ -120,40 +164,33 @@ BOTH = (REALS, REALS)
 
 # fmt: off
 ROWS: tuple[Op, ...] = (
-    #  name      symbol   LaTeX                 y =           ∂y/∂(each operand), as functions and in words
-    Op("neg",     "neg",  r"-{0}",              operator.neg, (lambda a, y: -1.0,),           ("-1",)),
-    Op("add",     "+",    r"{0} + {1}",         operator.add, (lambda a, b, y: 1.0, lambda a, b, y: 1.0),  ("1", "1"),  BOTH),
-    Op("sub",     "-",    r"{0} - {1}",         operator.sub, (lambda a, b, y: 1.0, lambda a, b, y: -1.0), ("1", "-1"), BOTH),
-    Op("mul",     "*",    r"{0} \cdot {1}",     operator.mul, (lambda a, b, y: b,   lambda a, b, y: a),    ("b", "a"),  BOTH),
-    Op("div",     "/",    r"\frac{{{0}}}{{{1}}}", div,        (lambda a, b, y: div(1.0, b), lambda a, b, y: div(-y, b)), ("1/b", "-y/b"), (REALS, POSITIVE)),
-    Op("pow",     "**",   r"{{{0}}}^{{{1}}}",   pow_,         (lambda a, b, y: gate(b, pow_(a, b - 1.0)), lambda a, b, y: gate(y, gate(greater(abs(a), 0.0), log(a)))), ("gate(b, a**(b-1))", "gate(y, gate(greater(abs(a), 0), log(a)))"), (POSITIVE, REALS)),
-    Op("exp",     "exp",  r"e^{{{0}}}",         exp,          (lambda a, y: y,),              ("y",)),
-    Op("expm1",   "expm1", r"e^{{{0}}} - 1",    expm1,        (lambda a, y: exp(a),),         ("exp(a)",)),
-    Op("log",     "log",  r"\log {0}",          log,          (lambda a, y: div(1.0, a),),    ("1/a",),      (POSITIVE,)),
-    Op("log1p",   "log1p", r"\log(1 + {0})",    log1p,        (lambda a, y: div(1.0, 1.0 + a),), ("1/(1+a)",), ((-1.0, inf),)),
-    Op("sqrt",    "sqrt", r"\sqrt{{{0}}}",      sqrt,         (lambda a, y: div(0.5, y),),    ("0.5/y",),    (POSITIVE,)),
-    Op("tanh",    "tanh", r"\tanh {0}",         tanh,         (lambda a, y: 1.0 - y * y,),    ("1-y·y",)),
-    Op("sigmoid", "sigmoid", r"\sigma({0})",    sigmoid,      (lambda a, y: y * (1.0 - y),),  ("y·(1-y)",)),
-    Op("relu",    "ReLU", r"\max(0, {0})",      relu,         (lambda a, y: greater(a, 0.0),), ("(a>0)",),   (REALS,), lambda a: a, "0 at a = 0", True),
-    Op("sin",     "sin",  r"\sin {0}",          sin,          (lambda a, y: cos(a),),         ("cos(a)",)),
-    Op("cos",     "cos",  r"\cos {0}",          cos,          (lambda a, y: -sin(a),),        ("-sin(a)",)),
-    Op("abs",     "abs",  r"\left|{0}\right|",  abs, (lambda a, y: greater(a, 0.0) - greater(0.0, a),), ("(a>0)-(a<0)",), (REALS,), lambda a: a, "0 at a = 0", True),
-    Op("maximum", "max",  r"\max({0}, {1})",    maximum,      (lambda a, b, y: 1.0 - greater(b, a), lambda a, b, y: greater(b, a)), ("(a>=b)", "(a<b)"), BOTH, _gap, "a tie goes to the first operand", True),
-    Op("minimum", "min",  r"\min({0}, {1})",    minimum,      (lambda a, b, y: 1.0 - greater(a, b), lambda a, b, y: greater(a, b)), ("(a<=b)", "(a>b)"), BOTH, _gap, "a tie goes to the first operand", True),
-    Op("greater", ">",    r"[{0} > {1}]",       greater,      (lambda a, b, y: 0.0, lambda a, b, y: 0.0), ("0", "0"), BOTH, _gap, "0 at a = b", True),
-    Op("gate",    "gate", r"\mathrm{{gate}}({0}, {1})", gate, (lambda a, b, y: b,   lambda a, b, y: a),    ("b", "a"),  BOTH, selects=True),
+    #  name       symbol     LaTeX                     y                ∂y/∂a, ∂y/∂b                               domain
+    Op("neg",     "neg",     r"-{0}",                  "-a",            ("-1",)),
+    Op("add",     "+",       r"{0} + {1}",             "a + b",         ("1", "1"),                                BOTH),
+    Op("sub",     "-",       r"{0} - {1}",             "a - b",         ("1", "-1"),                               BOTH),
+    Op("mul",     "*",       r"{0} \cdot {1}",         "a * b",         ("b", "a"),                                BOTH),
+    Op("div",     "/",       r"\frac{{{0}}}{{{1}}}",   "a / b",         ("1/b", "-y/b"),                           (REALS, POSITIVE)),
+    Op("pow",     "**",      r"{{{0}}}^{{{1}}}",       "a**b",          ("gate(b, a**(b - 1))", "gate(y, gate(greater(abs(a), 0), log(a)))"), (POSITIVE, REALS)),
+    Op("exp",     "exp",     r"e^{{{0}}}",             "exp(a)",        ("y",)),
+    Op("expm1",   "expm1",   r"e^{{{0}}} - 1",         "expm1(a)",      ("exp(a)",)),
+    Op("log",     "log",     r"\log {0}",              "log(a)",        ("1/a",),                                  (POSITIVE,)),
+    Op("log1p",   "log1p",   r"\log(1 + {0})",         "log1p(a)",      ("1/(1 + a)",),                            ((-1.0, inf),)),
+    Op("sqrt",    "sqrt",    r"\sqrt{{{0}}}",          "sqrt(a)",       ("0.5/y",),                                (POSITIVE,)),
+    Op("tanh",    "tanh",    r"\tanh {0}",             "tanh(a)",       ("1 - y*y",)),
+    Op("sigmoid", "sigmoid", r"\sigma({0})",           "sigmoid(a)",    ("y*(1 - y)",)),
+    Op("relu",    "ReLU",    r"\max(0, {0})",          "relu(a)",       ("greater(a, 0)",),                        (REALS,), "a", "0 at a = 0", True),
+    Op("sin",     "sin",     r"\sin {0}",              "sin(a)",        ("cos(a)",)),
+    Op("cos",     "cos",     r"\cos {0}",              "cos(a)",        ("-sin(a)",)),
+    Op("abs",     "abs",     r"\left|{0}\right|",      "abs(a)",        ("greater(a, 0) - greater(0, a)",),        (REALS,), "a", "0 at a = 0", True),
+    Op("maximum", "max",     r"\max({0}, {1})",        "maximum(a, b)", ("1 - greater(b, a)", "greater(b, a)"),    BOTH, "a - b", "a tie goes to the first operand", True),
+    Op("minimum", "min",     r"\min({0}, {1})",        "minimum(a, b)", ("1 - greater(a, b)", "greater(a, b)"),    BOTH, "a - b", "a tie goes to the first operand", True),
+    Op("greater", ">",       r"[{0} > {1}]",           "greater(a, b)", ("0", "0"),                                BOTH, "a - b", "0 at a = b", True),
+    Op("gate",    "gate",    r"\mathrm{{gate}}({0}, {1})", "gate(a, b)", ("b", "a"),                               BOTH, branches=True),
 )
 # fmt: on
 
 OPS: dict[str, Op] = {row.name: row for row in ROWS}
 """Operations by name, in the table's order. Leaves are not in it."""
-
-
-def read_with(function: Callable[..., Any], meanings: dict[str, Any]) -> Callable[..., Any]:
-    """A forward function or partial read with other meanings for the names in it; a builtin as it is."""
-    if not isinstance(function, FunctionType):
-        return function
-    return FunctionType(function.__code__, meanings, function.__name__)
 
 
 def unknown_op(name: str) -> str:

@@ -21,7 +21,7 @@ class Plan:
 
     ``initial`` has one entry a slot: the number of a leaf or literal, None for what a step fills and for a leaf
     that the document gives no number. ``right`` is -1 for an op of one operand. ``partials[s]`` are the partial
-    derivatives of step s by operand, None where the operand is a constant and gets no adjoint; ``selects[s]``
+    derivatives of step s by operand, None where the operand is a constant and gets no adjoint; ``branches[s]``
     says that a partial of 0 is a branch not taken.
     """
 
@@ -32,7 +32,7 @@ class Plan:
     left: list[int]
     right: list[int]
     partials: list[tuple[Function | None, Function | None]]
-    selects: list[bool]
+    branches: list[bool]
 
     unset: list[int]
     """Slots of the leaves that have no number."""
@@ -56,13 +56,13 @@ class Plan:
             left=[self.left[s] for s in keep],
             right=[self.right[s] for s in keep],
             partials=[self.partials[s] for s in keep],
-            selects=[self.selects[s] for s in keep],
+            branches=[self.branches[s] for s in keep],
         )
 
 
 _Row = tuple[Function, tuple[Function | None, Function | None], int, bool]
 _ROWS: dict[str, _Row] = {
-    name: (op.forward, (op.partials[0], op.partials[1] if op.arity == 2 else None), op.arity, op.selects)
+    name: (op.forward, (op.partials[0], op.partials[1] if op.arity == 2 else None), op.arity, op.branches)
     for name, op in OPS.items()
 }
 
@@ -85,7 +85,7 @@ def compile_plan(wiring: Wiring) -> Plan:
             if node["op"] == CONSTANT:  # before its consumers
                 fixed.add(k)
             continue
-        forward, partials, arity, selects = row
+        forward, partials, arity, branches = row
         i, j = next(operand), next(operand) if arity == 2 else -1
         if i < 0 or i in fixed:
             partials = (None, partials[1])
@@ -102,5 +102,5 @@ def compile_plan(wiring: Wiring) -> Plan:
         plan.left.append(i)
         plan.right.append(j)
         plan.partials.append(partials)
-        plan.selects.append(selects)
+        plan.branches.append(branches)
     return plan

@@ -193,7 +193,7 @@ def sweep(
     adjoints: list[float | None] = [None] * plan.size
     for slot, seed in seeds.items():
         adjoints[slot] = 0.0 + seed
-    targets, partials, left, right, selects = plan.targets, plan.partials, plan.left, plan.right, plan.selects
+    targets, partials, left, right, branches = plan.targets, plan.partials, plan.left, plan.right, plan.branches
     for step in range(len(targets) - 1, -1, -1):
         target = targets[step]
         adjoint = adjoints[target]
@@ -206,12 +206,12 @@ def sweep(
         first, second = partials[step]
         if first is not None:
             slope = first(data[i], data[target]) if j < 0 else first(data[i], data[j], data[target])
-            if slope != 0.0 or not selects[step]:
+            if slope != 0.0 or not branches[step]:
                 found = adjoints[i]
                 adjoints[i] = (0.0 if found is None else found) + slope * adjoint
         if second is not None:
             slope = second(data[i], data[j], data[target])
-            if slope != 0.0 or not selects[step]:
+            if slope != 0.0 or not branches[step]:
                 found = adjoints[j]
                 adjoints[j] = (0.0 if found is None else found) + slope * adjoint
     return adjoints

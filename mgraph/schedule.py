@@ -57,7 +57,7 @@ class Schedule:
         return len(self.position)
 
 
-_UNITS = np.array([[formula == UNIT for formula in (*op.formulas, "")[:2]] for op in OPS.values()])
+_UNITS = np.array([[formula == UNIT for formula in (*op.derivatives, "")[:2]] for op in OPS.values()])
 
 
 def lay_out(plan: Plan, seeds: Iterable[int], wanted: Iterable[int] | None = None) -> Schedule:

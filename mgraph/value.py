@@ -235,7 +235,7 @@ class Value:
                 if operand.op in FIXED:
                     continue
                 slope = partial(*numbers, value.data)
-                if slope != 0.0 or not op.selects:
+                if slope != 0.0 or not op.branches:
                     adjoints[operand] = adjoints.get(operand, 0.0) + slope * adjoint
         for value in order:
             adjoint = 0.0 if value.op in FIXED else adjoints.get(value, 0.0)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import functools
+import itertools
 import math
+import operator
 from math import inf, nan
 
 import pytest
-from conftest import torch_function
+from conftest import bits, torch_function
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgraph.ops import LEAVES, OPS, ROWS, Op
+from mgraph import Value, exponential
+from mgraph.formulas import function, spelled
+from mgraph.ops import FLOATS, LEAVES, OPS, ROWS, Op
+from mgraph.value import apply
 from mgraph.verify import ulps
 
+SPECIALS = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 3.0, -2.0, 1e-308, 5e-324, -5e-324, 1e308, -1e308, inf, -inf, nan]
 ids = [row.name for row in ROWS]
 every_op = pytest.mark.parametrize("op", ROWS, ids=ids)
 
@@ -54,11 +62,51 @@ def points(op: Op) -> list[tuple[float, ...]]:
 @every_op
 def test_a_row_is_complete(op: Op) -> None:
     assert op.arity in (1, 2)
-    assert len(op.domain) == len(op.formulas) == op.arity
+    assert len(op.domain) == len(op.derivatives) == op.arity
     assert "{0}" in op.latex and ("{1}" in op.latex) == (op.arity == 2)
     assert bool(op.kink) == bool(op.at_kink)
-    assert op.selects or not op.kink
+    assert op.branches or not op.kink
     assert op.name not in LEAVES
+
+
+def formulas(op: Op) -> list[str]:
+    return [op.formula, *op.derivatives, *([op.kinks] if op.kinks else [])]
+
+
+@every_op
+def test_a_formula_holds_numbers_operands_and_ops(op: Op) -> None:
+    for formula in formulas(op):
+        tree = ast.walk(ast.parse(formula, mode="eval"))
+        names = {node.id for node in tree if isinstance(node, ast.Name)}
+        assert names <= {*op.operands, "y", *OPS}
+    assert "y" not in op.formula.replace(op.name, "") and "y" not in op.kinks
+
+
+@every_op
+def test_a_formula_on_values_has_the_number_that_it_has_on_floats(op: Op) -> None:
+    meanings = {name: functools.partial(apply, name) for name in OPS}
+    _, derivatives = op.functions(meanings)
+    for point in [*points(op), *itertools.product(SPECIALS, repeat=op.arity)]:
+        y = apply(op.name, *map(Value, point))
+        for on_values, on_floats in zip(derivatives, op.partials, strict=True):
+            found = on_values(*y.operands, y)
+            assert bits(float(found)) == bits(on_floats(*point, y.data)), point
+
+
+def test_a_formula_is_read_as_arithmetic_of_doubles() -> None:
+    assert spelled("-1") == "-1.0"
+    assert spelled("1 - y*y") == "1.0 - y * y"
+    assert spelled("-y/b") == "div(-y, b)"
+    assert spelled("gate(b, a**(b - 1))") == "gate(b, pow(a, b - 1.0))"
+    assert math.isnan(function("1/a - a**-1", ("a",), FLOATS)(0.0))  # where Python would raise
+    with pytest.raises(NameError):
+        function("1 + open(a)", ("a",), FLOATS)(1.0)
+
+
+def test_one_operation_is_its_own_function() -> None:
+    assert OPS["add"].forward is operator.add
+    assert OPS["tanh"].forward is exponential.tanh
+    assert OPS["greater"].partials[0](1.0, 2.0, 0.0) == 0.0
 
 
 @every_op
@@ -77,9 +125,6 @@ def test_partials_are_the_slopes(op: Op) -> None:
             up = op.forward(*(x + h * (j == k) for j, x in enumerate(point)))
             down = op.forward(*(x - h * (j == k) for j, x in enumerate(point)))
             assert partial(*point, y) == pytest.approx((up - down) / (2 * h), rel=1e-7, abs=1e-9), (point, k)
-
-
-SPECIALS = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 3.0, -2.0, 1e-308, 5e-324, -5e-324, 1e308, -1e308, inf, -inf, nan]
 
 
 @every_op

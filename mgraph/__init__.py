@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mgraph import seams
+
 if TYPE_CHECKING:
     from mgraph import nn as nn
     from mgraph.api import Entry as Entry
@@ -118,3 +120,18 @@ def __dir__() -> list[str]:
     from mgraph.ops import OPS
 
     return [*__all__, *OPS]
+
+
+def _display(shown: Any) -> dict[str, Any]:
+    from mgraph.cells import display
+
+    return display(shown)
+
+
+def _on_ufunc(*args: Any, **options: Any) -> Any:
+    from mgraph.arrays import ufunc_on_values
+
+    return ufunc_on_values(*args, **options)
+
+
+seams.display, seams.on_ufunc = _display, _on_ufunc

@@ -19,7 +19,7 @@ from mgraph.errors import ReplayError, shown
 from mgraph.graph import Wiring
 from mgraph.ops import CONSTANT, LEAVES, OPS
 from mgraph.replay import real
-from mgraph.value import FIXED, LITERAL, Value, apply, history
+from mgraph.value import FIXED, LITERAL, Value, apply, topological_order
 
 SCOPE = "derivative"
 """Where the nodes that are not the old document's are."""
@@ -56,7 +56,7 @@ class Lifted:
 
     def reverse(self, seeds: Mapping[Value, Term], wrt: Sequence[Value]) -> list[Term]:
         """The adjoints of ``wrt``, from the seeds."""
-        order = history(tuple(seeds))
+        order = topological_order(tuple(seeds))
         aim = set(wrt)
         for value in order:
             if any(operand in aim for operand in value.operands):
@@ -81,7 +81,7 @@ class Lifted:
     def forward(self, tangents: Mapping[Value, Term], of: Sequence[Value]) -> list[Term]:
         """The tangents of ``of``, from those of leaves."""
         found: dict[Value, Term] = dict(tangents)
-        for value in history(tuple(of)):
+        for value in topological_order(tuple(of)):
             if value.op not in OPS or value in tangents:
                 continue
             total: Term | None = None
@@ -218,7 +218,7 @@ def _simplified(op: str, refs: tuple[Ref, ...]) -> Ref | tuple[str, tuple[Ref, .
 
 def _written(lifted: Lifted, terms: Sequence[Term], names: Sequence[str], title: str) -> Document:
     writer = _Writer(lifted)
-    for value in history(tuple(term for term in terms if isinstance(term, Value))):
+    for value in topological_order(tuple(term for term in terms if isinstance(term, Value))):
         writer.write(value)
     outputs = [writer.output(term, name) for term, name in zip(terms, names, strict=True)]
     return {"mgraph": 1, "title": title, "nodes": list(writer.nodes.values()), "outputs": outputs}

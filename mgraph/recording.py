@@ -7,7 +7,7 @@ from typing import Any, SupportsFloat
 
 from mgraph.document import NAME_LIMIT, Document, Node, number, validate
 from mgraph.ops import CONSTANT
-from mgraph.value import FIXED, LITERAL, Value, constant, history
+from mgraph.value import FIXED, LITERAL, Value, constant, topological_order
 
 
 def document_of(
@@ -27,7 +27,7 @@ def document_of(
     if names:
         name_values(names)
     roots = [root if isinstance(root, Value) else constant(root) for root in outputs]
-    values = history(tuple(roots))
+    values = topological_order(tuple(roots))
     kept = set(roots)
     inlined = {v for v in values if v.op == LITERAL and v not in kept and v.data - v.data == 0.0}
     values = [v for v in values if v not in inlined] if inlined else values

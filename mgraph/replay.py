@@ -13,6 +13,7 @@ from math import isfinite
 from numbers import Real
 from typing import Any
 
+from mgraph import seams
 from mgraph.document import Document, Node, number
 from mgraph.errors import ReplayError, shown
 from mgraph.graph import Wiring
@@ -99,11 +100,7 @@ class Run:
         return Wiring(recorded(self)) if whatif else self.wiring
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
-        from mgraph.drawing import bundle
-        from mgraph.render import draw
-
-        outputs = ", ".join(f"{name} = {x!r}" for name, x in list(self.outputs.items())[:4])
-        return bundle(recorded(self), lambda: draw(self.shown(), self.data, self.grad), f"<Run {outputs}>")
+        return seams.display(self)
 
 
 def replay(

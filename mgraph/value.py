@@ -12,18 +12,15 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from importlib import import_module
 from itertools import count
 from numbers import Real
 from typing import TYPE_CHECKING, Any, SupportsFloat, overload
 
+from mgraph import seams
 from mgraph.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER, Op
 
 LITERAL = "literal"
 """Op of a plain number used as an operand: a constant that costs the document no node."""
-
-SHORTEST_NODE = 40
-"""Bytes of a node in a document at the least."""
 
 FIXED = (CONSTANT, LITERAL)
 """Ops of values that get no gradient."""
@@ -196,19 +193,10 @@ class Value:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """``numpy.maximum(array, value)`` and the like: record, element by element."""
-        arrays = import_module(
-            "mgraph.arrays"
-        )  # by name and only here: arrays are made of values, not values of arrays
-        return arrays.ufunc_on_values(ufunc, method, *inputs, **options)
+        return seams.on_ufunc(ufunc, method, *inputs, **options)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
-        # In a notebook a value shows its graph. What does that is built on values, so it is imported by name.
-        size = len(history((self,)))
-        drawing = import_module("mgraph.drawing")
-        if size * SHORTEST_NODE > drawing.limit:
-            return {"text/plain": f"{self!r}\n{drawing.left_out(f'over {size * SHORTEST_NODE:,}')}"}
-        graph = import_module("mgraph.api").record(self)
-        return drawing.bundle(graph.document, graph.draw, repr(self))  # type: ignore[no-any-return]
+        return seams.display(self)
 
     def __reduce__(self) -> Any:
         raise TypeError("a Value is not copied or pickled; mgraph.save(value, 'graph.json') keeps it and its graph")
@@ -220,7 +208,7 @@ class Value:
         there, as PyTorch does. Reverse-mode accumulation (Griewank and Walther, Evaluating Derivatives,
         2nd ed., section 3.2), iterative. Constants keep grad 0.
         """
-        order = history((self,))
+        order = topological_order((self,))
         for value in order:
             value._seed = None
         self._seed = 0.0 + _number(seed)
@@ -269,7 +257,7 @@ def scope(name: str, *, absolute: bool = False) -> Iterator[str]:
         _scope.reset(token)
 
 
-def history(roots: tuple[Value, ...]) -> list[Value]:
+def topological_order(roots: tuple[Value, ...]) -> list[Value]:
     """Every value that ``roots`` depend on, themselves included, in the order in which they were made."""
     seen = set(roots)
     pending = list(seen)

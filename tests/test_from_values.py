@@ -13,7 +13,7 @@ from micrograd.nn import MLP
 import mgraph
 from mgraph import FormatError, Value, from_values, load, save
 from mgraph.ops import OPS
-from mgraph.value import apply, history
+from mgraph.value import apply, topological_order
 
 
 class Node:
@@ -72,7 +72,7 @@ def test_save_and_record_take_a_foreign_root(tmp_path: Any) -> None:
 def micrograd_of(root: Value, keep: Any, names: bool) -> Node:
     """The same graph in objects that keep operands otherwise; literals become leaves."""
     made: dict[Value, Any] = {}
-    for value in history((root,)):
+    for value in topological_order((root,)):
         operands = [made[o] for o in value.operands]
         op = OPS[value.op].symbol if value.op in OPS else ""
         name = (value.name or "") if names else ""

@@ -6,6 +6,8 @@ import copy
 import math
 import operator
 import pickle
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -101,6 +103,18 @@ def test_numpy_functions_record() -> None:
     x = np.array([Value(0.5), Value(1.5)], dtype=object)
     y = np.tanh(x) @ np.array([1.0, 2.0])
     assert y.data == math.tanh(0.5) + 2 * math.tanh(1.5)
+
+
+def test_importing_the_package_imports_none_of_it_but_fills_the_seams() -> None:
+    script = (
+        "import sys, mgraph\n"
+        "print(sorted(name for name in sys.modules if name.startswith('mgraph')))\n"
+        "from mgraph.value import Value\n"
+        "shown = Value(0.5)._repr_mimebundle_()\n"
+        "print('application/vnd.mgraph+json' in shown, shown['text/plain'][:28])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["['mgraph', 'mgraph.seams']", "True Value(data=0.5, grad=0.0)"]
 
 
 # Backward

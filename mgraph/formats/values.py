@@ -11,7 +11,7 @@ from mgraph.errors import FormatError, shown
 from mgraph.formats.objects import NUMBER, Reader, Reading, fields_of
 from mgraph.ops import INPUT
 from mgraph.recording import document_of
-from mgraph.value import FIXED, Value, history, literal, record_op
+from mgraph.value import FIXED, Value, literal, record_op, topological_order
 
 
 def load(
@@ -103,7 +103,7 @@ class _Import:
             )
         result.backward(grad)
         actual = dict(zip(stand_ins, operands, strict=True))
-        for value in history((result,)):
+        for value in topological_order((result,)):
             value.operands = tuple(actual.get(operand, operand) for operand in value.operands)
         return result
 
@@ -139,7 +139,7 @@ class _Import:
             "operands": dict(Counter(self.how.values()).most_common()),
         }
         if NUMBER in found["operands"]:
-            kept = [value for value in history(tuple(roots)) if value.op not in FIXED]
+            kept = [value for value in topological_order(tuple(roots)) if value.op not in FIXED]
             nodes = [node for node in document["nodes"] if node["op"] != "constant"]
             told = [n["id"] for v, n in zip(kept, nodes, strict=True) if self.how.get(v) == NUMBER]
             found["told by their number"] = told[:100]

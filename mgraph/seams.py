@@ -1,0 +1,23 @@
+"""Where a lower room calls a higher one: by these variables, which ``mgraph/__init__`` sets when it is imported.
+
+So values and replays import nothing of what is built on them. On their own they do what is set here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def _as_text(shown: Any) -> dict[str, Any]:
+    return {"text/plain": repr(shown)}
+
+
+def _not_recorded(ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+    return NotImplemented
+
+
+display: Callable[[Any], dict[str, Any]] = _as_text
+"""What a notebook's cell shows of a value or a run, by MIME type."""
+on_ufunc: Callable[..., Any] = _not_recorded
+"""What a NumPy function does to values."""

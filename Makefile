@@ -31,4 +31,5 @@ bench:
 	$(PYTHON) benchmarks/bench.py
 
 exactness:
+	$(PYTHON) exactness/bounds.py
 	$(PYTHON) exactness/check.py

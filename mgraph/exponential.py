@@ -34,6 +34,8 @@ ROUND_34 = 1.5 * 2.0**18
 """The same, to a multiple of 2**-34."""
 ONE: Triple = (1.0, 0.0, 0.0)
 EXP_ERROR = 2.0**-67
+ONE_ERROR = 2.0**-105
+"""What rounding costs where far less than 1 is added to it."""
 LN2_0, LN2_1, LN2_2, LN2_3 = LN2_128
 
 
@@ -102,12 +104,12 @@ def expm1(x: float) -> float:
             h, u = fast_two_sum(x, p)
             c = x * x * x
             low += u + c * (1 / 6 + x * (1 / 24 + x * (1 / 120 + x * (1 / 720 + x * (1 / 5040 + x * (1 / 40320))))))
-            error = size * (2.0**-70 + x * x * 2.0**-53)
+            error = size * (2.0**-70 + x * x * 2.0**-52)
         else:
             e, h, low = exp_fast(x, 0.0)
             scale = POWER[e + 1074]
             h, low = scale * h, scale * low
-            error = h * EXP_ERROR
+            error = h * EXP_ERROR + ONE_ERROR
             h, u = two_sum(h, -1.0)
             low += u
         y = h + (low - error)
@@ -138,7 +140,7 @@ def tanh(x: float) -> float:
         u += scale * low
         q = 2.0 / d
         p, v = two_product(q, d)
-        error = q * EXP_ERROR
+        error = q * EXP_ERROR + ONE_ERROR
         h, low = fast_two_sum(1.0, -q)
         low -= (((2.0 - p) - v) - q * u) / d
     y = h + (low - error)
@@ -151,7 +153,7 @@ def tanh(x: float) -> float:
 
 def sigmoid(x: float) -> float:
     """1/(1 + exp(-x)), in [0, 1]; 1 from 36.74 on, 0 below -745.1332191019412."""
-    if -700.0 < x < 40.0:
+    if -690.0 < x < 40.0:  # below, d has no exact split
         e, h, low = exp_fast(-x, 0.0)
         scale = POWER[e + 1074]
         d, u = two_sum(scale * h, 1.0)

@@ -6,12 +6,14 @@ import ast
 import importlib.util
 import math
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import islice
 from types import ModuleType
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -30,7 +32,8 @@ def script(name: str) -> ModuleType:
     return module
 
 
-check = script("check")
+check, bounds = script("check"), script("bounds")
+SOURCES = ("exponential", "logarithm", "circular")
 every_function = pytest.mark.parametrize("name", check.FUNCTIONS)
 
 
@@ -67,7 +70,7 @@ def test_the_tables_are_what_their_script_makes() -> None:
     assert made.stdout.decode() == (ROOT / "mgraph/coefficients.py").read_text()
 
 
-@pytest.mark.parametrize("path", ["exponential", "logarithm", "circular", "expansions"])
+@pytest.mark.parametrize("path", [*SOURCES, "expansions"])
 def test_nothing_is_left_to_the_c_library(path: str) -> None:
     tree = ast.parse((ROOT / f"mgraph/{path}.py").read_text())
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
@@ -96,6 +99,30 @@ def test_the_fast_phases_keep_their_bounds() -> None:
             h, t = logarithm.log_fast(m, 0.0, k)
             assert far((x,), (h, t), mp.log(mpf(x))) < (-69 if abs(h) < 0.0018 else -65)
             assert abs(h) < 0.0018 or abs(mpf(h) + mpf(t) - mp.log(mpf(x))) < mpf(2) ** -74
+
+
+@pytest.mark.parametrize("phase", bounds.PHASES, ids=[phase.name for phase in bounds.PHASES])
+def test_every_fast_phase_uses_less_than_its_bound(phase: Any) -> None:
+    found = list(bounds.worst(phase, 500, random.Random(f"test {phase.name}")))
+    assert [each for each in found if not each.ratio < 0.9] == []
+    assert sum(each.tested for each in found) > 300 * len(found)
+
+
+def test_no_fast_phase_goes_unmeasured() -> None:
+    text = "".join((ROOT / f"mgraph/{name}.py").read_text() for name in SOURCES)
+    measured = {phase.source for phase in bounds.PHASES}
+    assert len(bounds.TEST.findall(text)) == len(re.findall(r"\(low [+-] error\)", text)) / 2 == len(measured)
+
+
+def too_sure(x: float) -> float:
+    h, low, error = x, x * x * x * (-1 / 6), x * x * 2.0**-60
+    y = h + (low - error)
+    return y if y == h + (low + error) else math.nan
+
+
+def test_a_bound_that_is_too_small_shows() -> None:
+    phase = bounds.Phase("sin", too_sure, [(0.001, 0.01)], bounds.PI_1024)
+    assert next(bounds.worst(phase, 100, random.Random(8))).ratio > 1
 
 
 def test_the_accurate_phases_keep_their_bounds() -> None:

@@ -24,11 +24,14 @@ from functools import cached_property
 from math import inf, nan
 from typing import Any
 
+from mgraph.binary64 import require_single_rounding
 from mgraph.circular import cos, sin
 from mgraph.errors import nearest
 from mgraph.exponential import exp, expm1, sigmoid, tanh
 from mgraph.formulas import function
 from mgraph.logarithm import log, log1p, pow_
+
+require_single_rounding()
 
 INPUT, PARAMETER, CONSTANT = "input", "parameter", "constant"
 LEAVES = (INPUT, PARAMETER, CONSTANT)

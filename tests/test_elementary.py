@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from mgraph import circular, expansions, exponential, logarithm
+from mgraph import binary64, circular, expansions, exponential, logarithm
+from mgraph.errors import MgraphError
 
 pytest.importorskip("gmpy2", reason="gmpy2 is not installed (the extra mgraph-replay[test])")
 from mpmath import mp, mpf
@@ -144,6 +145,40 @@ def test_the_accurate_phases_keep_their_bounds() -> None:
             with mp.workprec(1600):
                 turns = mpf(x) - sum(map(mpf, t)) - n * mp.pi / 512
                 assert abs(turns / (2 * mp.pi) - mp.nint(turns / (2 * mp.pi))) < abs(mpf(t[0])) * mpf(2) ** -128
+
+
+def in_register(x: Fraction, exponent: int, bits: int) -> float:
+    """x, at least 2**exponent and less than twice that, rounded to so many bits and then to a double."""
+    unit = Fraction(2) ** (exponent + 1 - bits)
+    return float(round(x / unit) * unit)
+
+
+@pytest.mark.parametrize(
+    ("bits", "total", "units"),
+    [(53, "0x1.0000000000001p+0", "2"), (64, "0x1.0000000000000p+0", "1")],
+)
+def test_a_python_that_rounds_twice_is_refused(bits: int, total: str, units: str) -> None:
+    a, b = map(Fraction, binary64.TERMS)
+    c, d = map(Fraction, binary64.FACTORS)
+    twice = in_register(a + b, 0, bits), in_register(c * d, -1074, bits)
+    with pytest.raises(MgraphError) as error:
+        binary64.require_single_rounding(*twice)
+    assert str(error.value) == (
+        "this Python rounds results twice, as x87 arithmetic does, so they would not be those of other machines:"
+        f" 1 + (2**-53 + 2**-78) is {total} (right: 0x1.0000000000001p+0), (1.5 - 1.5*2**-60)*2**-1074 is"
+        f" {units}*2**-1074 (right: 1*2**-1074). mgraph needs doubles that are rounded once: use a 64-bit Python,"
+        " or on 32-bit x86 one compiled with -msse2 -mfpmath=sse."
+    )
+
+
+def test_a_process_without_subnormal_numbers_computes_nothing() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed (the extra mgraph-replay[torch])")
+    program = "import torch; print(torch.set_flush_denormal(True)); import mgraph; mgraph.Value(1.0)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    if done.stdout.strip() != "True":
+        pytest.skip("this processor cannot turn subnormal numbers off")
+    assert done.returncode == 1
+    assert "MgraphError: this process flushes subnormal numbers to 0, so its results" in done.stderr
 
 
 def test_sums_and_products_are_exact() -> None:

@@ -24,6 +24,8 @@ MAY_IMPORT = {
     "circular": {"coefficients", "expansions", "exponential"},
     "formulas": set(),
     "ops": {"circular", "errors", "exponential", "formulas", "logarithm"},
+    "binary64": {"errors"},
+    "ops": {"binary64", "circular", "errors", "exponential", "logarithm"},
     "kernels": {"machine", "ops"},
     "schedule": {"kernels", "machine", "ops", "plan"},
     "compiled": {"errors", "kernels", "ops", "plan", "replay", "schedule"},

@@ -1,7 +1,9 @@
 """log, log1p and pow, correctly rounded; :mod:`mgraph.exponential` says how.
 
-How far this is a proof: for log and log1p as there. For pow no exhaustive search is possible: its exact and midway
-cases are decided exactly, and for any other the chance that 2**-120 does not decide is below 2**-65.
+How far this is a proof: for log and log1p as there. For pow no exhaustive search is possible. Powers that are doubles,
+or midway between two, are decided exactly; of others, drawn at random, less than one in 2**65 comes within 2**-120 of a
+middle. Next to 1, arguments can be constructed whose powers come within 2**-160. There the accurate phase is off by
+less than 2**-126 of x**y - 1 and 2**-52 of the distance from the middle, which decides them too.
 """
 
 from __future__ import annotations

@@ -61,6 +61,23 @@ def test_the_hardest_cases_and_the_boundaries(name: str) -> None:
     assert list(check.wrong(name, points, engines(name))) == []
 
 
+def test_powers_next_to_1_are_decided_far_below_the_general_bound() -> None:
+    close = []
+    for x, y in check.hard("pow"):
+        if not x > 0.0 or abs(y * math.log(x)) > 2.0**-30:
+            continue
+        m, k = logarithm.reduced(x)
+        e, t = exponential.exp_accurate(expansions.multiply(logarithm.log_accurate(m, 0.0, k), (y, 0.0, 0.0)))
+        with mp.workprec(400):
+            value = mpf(x) ** mpf(y)
+            half = mpf(2) ** -(53 if value > 1 else 54)  # of the gap between doubles
+            distance = abs(value - 1 - mp.nint((value - 1) / half) * half)
+            off = abs(sum(map(mpf, t)) * mpf(2) ** e - value)
+            assert off <= mpf(2) ** -126 * abs(value - 1) + mpf(2) ** -52 * distance
+            close += [distance] * (0 < distance < mpf(2) ** -120)
+    assert len(close) >= 300 and min(close) < mpf(2) ** -160
+
+
 def test_the_check_notices_a_wrong_result() -> None:
     found = list(check.wrong("exp", [(1.0,)], [lambda x: math.nextafter(math.exp(x), 0.0)]))
     assert len(found) == 1

@@ -2,13 +2,13 @@
 
 Three questions: does each recorded number follow from the *recorded* numbers it was made of (the local audit:
 one altered number is one culprit); how far does a full replay from the leaves end up from the record; and do
-finite differences agree with the gradients. The verdict rests on the first.
+finite differences agree with the gradients. The verdict rests on the first, and on gradients that the last refutes.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import nan
 
@@ -18,6 +18,9 @@ from mgraph.errors import ReplayError
 from mgraph.ops import LEAVES
 from mgraph.plan import Plan
 from mgraph.replay import forward, sweep
+
+CHUNK = 1024
+"""Numbers that are compared at once, as bytes."""
 
 
 def ulps(x: float, y: float) -> int:
@@ -39,11 +42,15 @@ class Discrepancy:
     """One recorded number that is not what it should be."""
 
     node: str
+    """The node's id."""
     field: str
     """``data`` or ``grad``."""
     recorded: float
+    """The number on record."""
     expected: float
+    """The number that follows from the others."""
     ulps: int
+    """The distance between the two in units in the last place, 1 or more; 2**64 between a NaN and a number."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +58,13 @@ class Replayed:
     """How far a full replay ends up from the record, at most, and where."""
 
     data: Discrepancy | None = None
+    """The node whose number is furthest off; None if the replay gives every recorded bit, or there was none."""
     grad: Discrepancy | None = None
+    """The node whose gradient is furthest off, likewise."""
 
     @property
     def ulps(self) -> int:
-        """The larger of the two distances."""
+        """The larger of the two distances, 0 or more."""
         return max((each.ulps for each in (self.data, self.grad) if each), default=0)
 
 
@@ -64,17 +73,23 @@ class Report:
     """What ``verify`` found. ``ok`` is the verdict; exit status 0 if it holds, else 1."""
 
     tolerance: int
+    """How far off a recorded number may be, in units in the last place, 0 or more."""
     strict: bool
+    """Whether the distance of a full replay counts too."""
     data_checked: int
+    """How many recorded numbers of operations the audit compared."""
     grad_checked: int
+    """How many recorded gradients it compared."""
     audit: list[Discrepancy] = field(repr=False)
     """Every recorded number that the local audit would change, however little, in topological order."""
     suspects: list[str]
-    """Leaves whose consumers all disagree while what those feed agrees: then it is the leaf that was altered."""
+    """Ids of leaves whose consumers all disagree while what those feed agrees: then it is the leaf that was altered."""
     replayed: Replayed
+    """How far a full replay ends up; empty if one was not possible."""
     missing: list[str]
-    """Leaves without a number: nothing that needs them can be checked, and no replay is made."""
+    """Ids of leaves without a number: nothing that needs them can be checked, and no replay is made."""
     differences: Differences | None
+    """The gradients against finite differences; None if they were left out, or no gradient is recorded."""
 
     @property
     def culprits(self) -> list[Discrepancy]:
@@ -129,122 +144,178 @@ def tolerance_of(document: Document, given: int | None) -> int:
 
 
 def verify(plan: Plan, tolerance: int | None = None, strict: bool = False, finite_differences: bool = True) -> Report:
-    """Check a document against itself; see the module. With ``strict`` the full replay's distance counts too."""
-    wiring = plan.wiring
-    limit = tolerance_of(wiring.document, tolerance)
-    data = [_float(node.get("data")) for node in wiring.nodes]
-    grad = [_float(node.get("grad")) for node in wiring.nodes]
-    seeds = {wiring.index[name]: seed for name, seed in wiring.seeds.items()}
-    missing = [wiring.nodes[slot]["id"] for slot in plan.unset]
-    checked = [k for k, node in enumerate(wiring.nodes) if node["op"] not in LEAVES and data[k] is not None]
+    """Check a document against itself; see the module. With ``strict`` the full replay's distance counts too.
 
-    audited, expected = _audit_data(plan, data)
-    audit, culprits, off = _blame(plan, checked, "data", data, expected, limit, lambda kept: _audit_data(plan, kept)[1])
-    computed, corrected = _audit_data(plan, _without(data, culprits)) if culprits else (audited, expected)
-    suspects, beside = _suspects(plan, culprits, off, data, corrected, limit)
-    if suspects:  # then the leaf is the culprit, and what is computed from it is right
-        audit, computed = [d for d in audit if d.ulps <= limit], audited
+    Time and memory grow linearly with the document. Raises ReplayError for a negative tolerance.
+    """
+    audit = _Audit(plan, tolerance_of(plan.wiring.document, tolerance))
+    audit.check_data()
+    audit.suspect_leaves()
+    audit.check_gradients()
+    return Report(
+        tolerance=audit.limit,
+        strict=strict,
+        data_checked=len(audit.checked),
+        grad_checked=len(audit.graded),
+        audit=audit.in_order(),
+        suspects=audit.suspects,
+        replayed=Replayed() if plan.unset else audit.replayed(),
+        missing=[plan.wiring.nodes[slot]["id"] for slot in plan.unset],
+        differences=audit.differences() if finite_differences and audit.graded and not plan.unset else None,
+    )
 
-    unknown = _unknown(plan, audited, grad)
-    graded = [k for k, x in enumerate(grad) if x is not None and k not in unknown and k not in beside]
-    if graded:
-        first, known = _settled(sweep(plan, _known(audited), seeds, grad)), _known(computed)
-        audit += _blame(
-            plan, graded, "grad", grad, first, limit, lambda kept: _settled(sweep(plan, known, seeds, kept))
-        )[0]
 
-    replayed, differences = Replayed(), None
-    if not missing:
+Numbers = Sequence[float | None]
+"""A number a slot; None where none is recorded, or none follows."""
+
+
+class _Audit:
+    """A record beside what follows from it: the steps of ``verify``, taken in the order in which they stand here.
+
+    An altered number also makes what is computed from it disagree. So the numbers that disagree by more than the limit
+    are set aside and computed, and what then agrees is cleared. The rest are the culprits. ``numbers`` are those on
+    record, and where there is none what follows; in ``mended`` the culprits are computed too.
+    """
+
+    def __init__(self, plan: Plan, limit: int) -> None:
+        nodes = plan.wiring.nodes
+        self.plan, self.limit = plan, limit
+        self.data = [_float(node.get("data")) for node in nodes]
+        self.grad = [_float(node.get("grad")) for node in nodes]
+        self.seeds = {plan.wiring.index[name]: seed for name, seed in plan.wiring.seeds.items()}
+        self.checked = [k for k in plan.targets if self.data[k] is not None]
+        self.graded: list[int] = []
+        self.found: list[Discrepancy] = []
+        self.suspects: list[str] = []
+        self.untold: set[int] = set()  # slots whose gradients cannot be told
+
+    def check_data(self) -> None:
+        """Does each number follow from those on record?"""
+        self.numbers, self.expected = _follow(self.plan, self.data)
+        self.found = self._compare("data", self.checked, self.data, self.expected)
+        self.off = self._past_limit(self.found)
+        if self.off:
+            self.found = self._uncleared(self.found, _follow(self.plan, _without(self.data, self.off))[1])
+        self.culprits = self._past_limit(self.found)
+        self.mended = self.numbers
+        if self.culprits:
+            self.mended, self.expected = _follow(self.plan, _without(self.data, self.culprits))
+
+    def suspect_leaves(self) -> None:
+        """Was a leaf altered, and not what is computed from it?
+
+        Then all that is computed from it is to blame, and nothing else is; and the recorded numbers of those are borne
+        out by what is computed from them. Two leaves with the same consumers cannot be told apart.
+        """
+        steps = list(zip(self.plan.targets, self.plan.left, self.plan.right, strict=True)) if self.culprits else []
+        if not any(self._bears_out(t) for t, i, j in steps if i in self.culprits or j in self.culprits):
+            return
+        consumers: dict[int, set[int]] = {}
+        for target, i, j in steps:
+            consumers.setdefault(i, set()).add(target)
+            consumers.setdefault(j, set()).add(target)
+        nodes = self.plan.wiring.nodes
+        leaves = [k for k, node in enumerate(nodes) if node["op"] in LEAVES and consumers.get(k) == self.culprits]
+        if leaves:  # then what is computed from them is right
+            self.suspects = [nodes[k]["id"] for k in leaves]
+            self.untold = {slot for target, i, j in steps if target in self.culprits for slot in (i, j)}
+            self.found = [each for each in self.found if each.ulps <= self.limit]
+            self.mended = self.numbers
+
+    def check_gradients(self) -> None:
+        """Does each gradient follow from the numbers and the other gradients on record?"""
+        self.untold |= _unknown(self.plan, self.numbers, self.grad)
+        self.graded = [k for k, x in enumerate(self.grad) if x is not None and k not in self.untold]
+        if not self.graded:
+            return
+        adjoints = sweep(self.plan, _known(self.numbers), self.seeds, self.grad)
+        found = self._compare("grad", self.graded, self.grad, _settled(adjoints))
+        off = self._past_limit(found)
+        if off:
+            again = sweep(self.plan, _known(self.mended), self.seeds, _without(self.grad, off))
+            found = self._uncleared(found, _settled(again))
+        self.found += found
+
+    def in_order(self) -> list[Discrepancy]:
+        """All that was found, in topological order."""
+        return sorted(self.found, key=lambda each: (self.plan.wiring.index[each.node], each.field))
+
+    def replayed(self) -> Replayed:
+        """How far does a replay from the leaves end up from the record?"""
+        plan, numbers = self.plan, self.numbers
         # If every number is recorded and follows to the bit, a replay gives the record, by induction.
-        follows = not audit and len(checked) == len(plan.targets)
-        again = _known(audited) if follows else forward(plan, {})
-        whole = follows and len(graded) + len(plan.fixed) == plan.size
-        back: Sequence[float | None] = grad if whole else _settled(sweep(plan, again, seeds))
-        replayed = Replayed(
-            _worst(_compare(plan, checked, "data", data, again)), _worst(_compare(plan, graded, "grad", grad, back))
+        follows = not self.found and len(self.checked) == len(plan.targets)
+        if follows and len(self.graded) + len(plan.fixed) == plan.size:
+            return Replayed()
+        again = _known(numbers) if follows else forward(plan, {})
+        back = _settled(sweep(plan, again, self.seeds))
+        return Replayed(
+            _worst(self._compare("data", self.checked, self.data, again)),
+            _worst(self._compare("grad", self.graded, self.grad, back)),
         )
-        if finite_differences and graded:
-            differences = differentiate(plan, again, seeds, graded, grad, limit)
-    order = sorted(audit, key=lambda d: (wiring.index[d.node], d.field))
-    return Report(limit, strict, len(checked), len(graded), order, suspects, replayed, missing, differences)
+
+    def differences(self) -> Differences:
+        """Do finite differences of a replay agree with the gradients?"""
+        again = forward(self.plan, {})
+        return differentiate(self.plan, again, self.seeds, self.graded, self.grad, self.limit)
+
+    def _compare(self, field: str, slots: Sequence[int], found: Numbers, wanted: Numbers) -> list[Discrepancy]:
+        """The numbers of ``slots`` that are not what is wanted; where nothing is known, nothing is."""
+        nodes, differing = self.plan.wiring.nodes, []
+        for k in _unequal(slots, found, wanted):
+            differing += _discrepancies(nodes[k]["id"], field, found[k], wanted[k])
+        return differing
+
+    def _uncleared(self, found: list[Discrepancy], again: Numbers) -> list[Discrepancy]:
+        """Those within the limit, and those that disagree ``again``, with those past the limit set aside."""
+        index, kept = self.plan.wiring.index, []
+        for each in found:
+            x = each.expected if each.ulps <= self.limit else again[index[each.node]]
+            kept += _discrepancies(each.node, each.field, each.recorded, x)
+        return kept
+
+    def _past_limit(self, found: list[Discrepancy]) -> set[int]:
+        index = self.plan.wiring.index
+        return {index[each.node] for each in found if each.ulps > self.limit}
+
+    def _bears_out(self, slot: int) -> bool:
+        """Whether a number agrees with the record of its operands, and would not with what they should be."""
+        x, y = self.data[slot], self.expected[slot]
+        return slot not in self.off and x is not None and y is not None and ulps(x, y) > self.limit
 
 
-def _audit_data(plan: Plan, data: Sequence[float | None]) -> tuple[list[float | None], list[float | None]]:
-    """Every slot's number as recorded (or, where it is not, as it follows), and what each step makes of those."""
-    audited = plan.initial.copy()
-    expected: list[float | None] = [None] * plan.size
+def _follow(plan: Plan, record: Numbers) -> tuple[list[float | None], list[float | None]]:
+    """Every slot's number on record, else as it follows; and what each slot should hold by the first of these."""
+    numbers = plan.initial.copy()
+    expected = plan.initial.copy()
     for target, function, i, j in zip(plan.targets, plan.forwards, plan.left, plan.right, strict=True):
-        a, b = audited[i], audited[j]
+        a, b = numbers[i], numbers[j]
         if a is not None and (j < 0 or b is not None):
             expected[target] = function(a) if j < 0 else function(a, b)
-        on_record = data[target]
-        audited[target] = expected[target] if on_record is None else on_record
-    return audited, expected
+        on_record = record[target]
+        numbers[target] = expected[target] if on_record is None else on_record
+    return numbers, expected
 
 
-def _blame(
-    plan: Plan,
-    slots: Sequence[int],
-    what: str,
-    found: Sequence[float | None],
-    expected: Sequence[float | None],
-    limit: int,
-    again: Callable[[list[float | None]], Sequence[float | None]],
-) -> tuple[list[Discrepancy], set[int], set[int]]:
-    """The discrepancies against ``expected``, the slots to blame, and all that disagreed at first.
-
-    An altered number also makes what is computed from it disagree. So those that disagree by more than ``limit``
-    are left out of the record and computed, and what then agrees is not to blame.
-    """
-    audit = _compare(plan, slots, what, found, expected)
-    index = plan.wiring.index
-    off = {index[each.node] for each in audit if each.ulps > limit}
-    if not off:
-        return audit, set(), off
-    second = {d.node: d for d in _compare(plan, sorted(off), what, found, again(_without(found, off)))}
-    kept = [d for each in audit if (d := second.get(each.node) if each.ulps > limit else each)]
-    return kept, {index[d.node] for d in kept if d.ulps > limit}, off
+def _unequal(slots: Sequence[int], found: Numbers, wanted: Numbers) -> Iterator[int]:
+    """The slots among which the numbers differ: those of every chunk whose bits are not all equal."""
+    for start in range(0, len(slots), CHUNK):
+        chunk = slots[start : start + CHUNK]
+        x, y = [found[k] for k in chunk], [wanted[k] for k in chunk]
+        doubles = f"{len(chunk)}d"
+        if x != y or struct.pack(doubles, *x) != struct.pack(doubles, *y):  # the bytes tell the two zeros apart
+            yield from chunk
 
 
-def _suspects(
-    plan: Plan,
-    culprits: set[int],
-    off: set[int],
-    data: Sequence[float | None],
-    corrected: Sequence[float | None],
-    limit: int,
-) -> tuple[list[str], set[int]]:
-    """The leaves that may have been altered, and the slots whose gradients cannot be told without them.
-
-    If a leaf was altered, all that is computed from it is to blame, and nothing else is; and the recorded numbers
-    of those are borne out by what is computed from them: it agrees with them, and would not with the numbers that
-    they should be. Two leaves with the same consumers cannot be told apart.
-    """
-    if not culprits:
-        return [], set()
-    consumers: dict[int, set[int]] = {}
-    steps = list(zip(plan.targets, plan.left, plan.right, strict=True))
-    for target, i, j in steps:
-        consumers.setdefault(i, set()).add(target)
-        consumers.setdefault(j, set()).add(target)
-
-    def borne_out(slot: int) -> bool:
-        return any(
-            u not in off and (x := data[u]) is not None and (y := corrected[u]) is not None and ulps(x, y) > limit
-            for u in consumers.get(slot, ())
-        )
-
-    nodes = plan.wiring.nodes
-    leaves = [
-        k
-        for k, node in enumerate(nodes)
-        if node["op"] in LEAVES and consumers.get(k) == culprits and any(map(borne_out, culprits))
-    ]
-    beside = {slot for target, i, j in steps if target in culprits for slot in (i, j)} if leaves else set()
-    return [nodes[k]["id"] for k in leaves], beside
+def _discrepancies(node: str, field: str, x: float | None, y: float | None) -> list[Discrepancy]:
+    """The one between what is on record and what should be, if there is one, and both are known."""
+    if x is None or y is None:
+        return []
+    distance = ulps(x, y)
+    return [Discrepancy(node, field, x, y, distance)] if distance else []
 
 
-def _unknown(plan: Plan, data: Sequence[float | None], grad: Sequence[float | None]) -> set[int]:
+def _unknown(plan: Plan, data: Numbers, grad: Numbers) -> set[int]:
     """Slots whose adjoint cannot be told, since a number that it is made of is not recorded and does not follow."""
     found: set[int] = set()
     for step in range(len(plan.targets) - 1, -1, -1):
@@ -255,36 +326,23 @@ def _unknown(plan: Plan, data: Sequence[float | None], grad: Sequence[float | No
     return found
 
 
-def _known(numbers: Sequence[float | None]) -> list[float]:
+def _known(numbers: Numbers) -> list[float]:
     """The numbers with NaN for those that are not known."""
     return [nan if x is None else x for x in numbers]
 
 
-def _without(numbers: Sequence[float | None], slots: Iterable[int]) -> list[float | None]:
+def _without(numbers: Numbers, slots: Iterable[int]) -> list[float | None]:
     kept = list(numbers)
     for slot in slots:
         kept[slot] = None
     return kept
 
 
-def _compare(
-    plan: Plan, slots: Sequence[int], what: str, found: Sequence[float | None], wanted: Sequence[float | None]
-) -> list[Discrepancy]:
-    nodes, differing = plan.wiring.nodes, []
-    for k in slots:
-        x, y = found[k], wanted[k]
-        if x is not None and y is not None:
-            distance = ulps(x, y)
-            if distance:
-                differing.append(Discrepancy(nodes[k]["id"], what, x, y, distance))
-    return differing
-
-
 def _worst(found: list[Discrepancy]) -> Discrepancy | None:
     return max(found, key=lambda d: d.ulps, default=None)
 
 
-def _settled(adjoints: Sequence[float | None]) -> list[float | None]:
+def _settled(adjoints: Numbers) -> list[float | None]:
     return [0.0 if x is None else x for x in adjoints]
 
 

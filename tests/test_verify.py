@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mgraph
-from mgraph import Graph, ReplayError, Value, load
+from mgraph import Graph, ReplayError, Value, load, verify
 from mgraph.verify import ulps
 
 TANH = load(ROOT / "samples" / "tanh.json")
@@ -166,6 +166,31 @@ def test_nonfinite_records_verify() -> None:
     report = mgraph.record(y).verify()
     assert report.verdict == "exact"
     assert report.differences is not None and not report.differences.refuted
+
+
+def test_equal_numbers_are_compared_in_bulk(monkeypatch) -> None:
+    root, _ = random_value(3, 20_000, ops=("add", "mul", "tanh"))
+    root.backward()
+    graph = mgraph.record(root)
+    compared = 0
+
+    def counted(x: float, y: float) -> int:
+        nonlocal compared
+        compared += 1
+        return ulps(x, y)
+
+    monkeypatch.setattr(verify, "ulps", counted)
+    assert graph.verify(finite_differences=False).verdict == "exact" and compared == 0
+    bad = altered(graph, graph.nodes[5000]["id"], "data", lambda x: -x)
+    assert len(bad.verify(finite_differences=False).culprits) == 1
+    assert 1 <= compared <= 8 * verify.CHUNK
+
+
+@pytest.mark.parametrize(("recorded", "right"), [(-0.0, 0.0), (0.0, -0.0)])
+def test_the_two_zeros_differ_in_bulk_too(recorded: float, right: float) -> None:
+    graph = mgraph.trace(lambda x: x * 1.0, x=right)
+    report = altered(graph, graph.outputs[0], "data", lambda _: recorded).verify(finite_differences=False)
+    assert [(each.recorded, each.expected, each.ulps) for each in report.culprits] == [(recorded, right, 1)]
 
 
 # Finite differences

@@ -250,8 +250,11 @@ def read_columns(path: str | os.PathLike[str]) -> dict[str, list[float]]:
     from mgraph import rows
 
     with rows.read(os.fspath(path)) as (names, chunks):
-        table = [row for chunk in chunks for row in chunk]
-    return {name: [row[k] for row in table] for k, name in enumerate(names)}
+        columns: dict[str, list[float]] = {name: [] for name in names}
+        for chunk in chunks:
+            for name, column in zip(names, chunk, strict=True):
+                columns[name] += column
+    return columns
 
 
 def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:

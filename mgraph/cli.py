@@ -7,6 +7,8 @@ or the call is wrong, 130 interrupted.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,18 @@ from mgraph.errors import FileError, MgraphError, nearest, shown
 from mgraph.terminal import abandon, complain, say, show
 
 WRONG, INTERRUPTED = 2, 130
+
+
+class _ReaderGone(Exception):
+    """The reader of a pipe has gone. A BrokenPipeError would end in click, with an exit status of its own."""
+
+
+@contextmanager
+def _readers_watched() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ReaderGone from None
 
 
 class _Group(click.Group):
@@ -41,6 +55,16 @@ class _Group(click.Group):
             raise click.UsageError(f"there is no command {shown(word)}.{what}", ctx)
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the call; ``--help`` and ``--version`` print in here."""
+        with _readers_watched():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _readers_watched():
+            return super().invoke(ctx)
+
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command, which returns its exit status or None for 0, and exit."""
         sys.exit(self._status(*args, **{**extra, "standalone_mode": False}))
@@ -53,7 +77,8 @@ class _Group(click.Group):
             if sys.stdout is None:
                 raise FileError("standard output is closed")
             status = super().main(*args, **extra) or 0
-            sys.stdout.flush()
+            with _readers_watched():
+                sys.stdout.flush()
             return int(status)
         except click.Abort:
             return INTERRUPTED
@@ -61,7 +86,7 @@ class _Group(click.Group):
             _complain_of_call(error)
         except MgraphError as error:
             complain(error)
-        except BrokenPipeError:  # the reader has gone; there is nobody to tell
+        except _ReaderGone:  # there is nobody to tell
             abandon(sys.stdout)
             return 0
         except OSError as error:

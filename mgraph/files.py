@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from mgraph.errors import FileError, shown
+from mgraph.errors import FileError, nearest, shown
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 STANDARD = "-"
 EXPANSION = 100
 """How many times its own size packed data may become; a document gains a factor of 5 to 30."""
 FLOOR = 16 * 2**20
 """What any packed data may become, however small it is, in bytes."""
+PIECE = 1 << 20
+"""Bytes written at a time."""
+PREFIX, SUFFIX = ".mgraph-", ".tmp"
+"""Of the names of files that are being written."""
+_SAFELY = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""A file of such a name that another user put there may be a pipe or a link: neither waits nor leads elsewhere."""
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
@@ -27,17 +40,36 @@ def read(path: str | os.PathLike[str]) -> bytes:
     Raises FileError if they cannot be read or the gzip is damaged.
     """
     name = os.fspath(path)
+    with reading(name, "a document"):
+        raw = sys.stdin.buffer.read() if name == STANDARD else Path(name).read_bytes()
+    return _gunzip(raw, path) if raw.startswith(b"\x1f\x8b") else raw
+
+
+@contextmanager
+def reading(name: str, what: str) -> Iterator[None]:
+    """Say of an error in the block why ``name``, which should be ``what``, cannot be read. Raises FileError."""
     try:
         if name == STANDARD and sys.stdin is None:
             raise FileError("standard input is closed")
-        raw = sys.stdin.buffer.read() if name == STANDARD else Path(name).read_bytes()
+        yield
     except IsADirectoryError:
-        raise FileError(f"{display(path)}: a directory, not a document") from None
+        raise FileError(f"{display(name)}: a directory, not {what}") from None
     except FileNotFoundError:
-        raise FileError(f"{display(path)}: there is no such file") from None
+        raise FileError(f"{display(name)}: there is no such file.{_near(name)}".rstrip(".")) from None
+    except UnicodeDecodeError:
+        raise FileError(f"{display(name)}: cannot be read: it is not UTF-8") from None
     except (OSError, ValueError) as error:
-        raise FileError(f"{display(path)}: cannot be read: {_reason(error)}") from None
-    return _gunzip(raw, path) if raw.startswith(b"\x1f\x8b") else raw
+        raise FileError(f"{display(name)}: cannot be read: {_reason(error)}") from None
+
+
+def _near(name: str) -> str:
+    """Which file of the same folder a name may be a slip for, or which folder there is not."""
+    folder, last = os.path.split(name)
+    try:
+        with os.scandir(folder or ".") as entries:
+            return nearest(last, [each.name for each in islice(entries, 1_000)])
+    except OSError:
+        return f" There is no folder {shown(folder)}" if folder and not os.path.exists(folder) else ""
 
 
 def _gunzip(raw: bytes, path: str | os.PathLike[str]) -> bytes:
@@ -90,26 +122,40 @@ def write_all(contents: Mapping[str, bytes]) -> None:
     """Put each of ``contents`` at its path, gzipped if that ends in ``.gz``: all of them, or every old file stays.
 
     The bytes go to new files in the same folders and reach the disk; when all have, they take the names, one after
-    the other (only a folder that changes in between can come between those). Symbolic links are
+    the other (only a folder that changes in between can come between those; an interrupt waits). Symbolic links are
     followed; an existing file keeps its permissions; ``-``, a pipe and a device are written to as they are. Raises
     FileError.
     """
-    staged: list[tuple[str, str]] = []
-    name = ""
-    try:
-        for name, data in contents.items():
-            staged += _stage(name, _gzipped(data) if name.endswith(".gz") else data)
-        for temporary, target in staged:
-            os.replace(temporary, target)
-    except BrokenPipeError:
-        raise
-    except (OSError, ValueError) as error:
-        where = "standard output" if name == STANDARD else display(name)
-        raise FileError(f"{where}: cannot be written: {_reason(error)}") from None
-    finally:
-        for temporary, _ in staged:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
+    packed = {name: _gzipped(data) if name.endswith(".gz") else data for name, data in contents.items()}
+    _put({name: _pieces(data) for name, data in packed.items()})
+
+
+def _put(contents: Mapping[str, Iterable[bytes]]) -> None:
+    streams: list[str] = []
+    staged: list[tuple[str, IO[bytes], str]] = []
+    with _interrupts_held() as let_interrupt, ExitStack() as temporaries:
+        for name in contents:
+            with writing(name):
+                target = _regular(name)
+                if target is None:
+                    streams.append(name)
+                    continue
+                file = temporaries.enter_context(_temporary(target))
+                for piece in contents[name]:
+                    file.write(piece)
+                    let_interrupt()
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(file.name, stat.S_IMODE(_mode(target)))
+                staged.append((name, file, target))
+        for name in streams:
+            with writing(name), _stream(name) as stream:
+                stream.writelines(contents[name])
+        for name, file, target in staged:
+            with writing(name):
+                if os.name == "nt":
+                    file.close()  # Windows renames no open file
+                os.replace(file.name, target)
 
 
 def make_folder(path: str) -> None:
@@ -122,40 +168,73 @@ def make_folder(path: str) -> None:
 
 @contextmanager
 def streamed(name: str) -> Iterator[IO[bytes]]:
-    """A file to write to piece by piece, which takes its name at the end, or is gone if anything fails. ``-`` is
-    standard output. Raises FileError."""
-    from tempfile import NamedTemporaryFile
+    """A file to write to piece by piece, which is put at its path at the end, or is gone if anything fails: until then
+    it has no name. ``-``, a pipe and a device are written to as they are. What fails in the block is the caller's to
+    blame (see :func:`writing`). Raises FileError."""
+    from tempfile import TemporaryFile
 
+    with ExitStack() as stack:
+        with writing(name):
+            target = _regular(name)
+            if target is None:
+                file = stack.enter_context(_stream(name))
+            else:
+                file = stack.enter_context(TemporaryFile(dir=os.path.dirname(target)))
+        yield file
+        if target is not None:
+            with writing(name):
+                file.seek(0)
+            _put({name: iter(lambda: file.read(PIECE), b"")})
+        with writing(name):
+            stack.close()
+
+
+@contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Say of an error in the block that ``name`` cannot be written. Raises FileError."""
     try:
-        if name == STANDARD:
-            yield sys.stdout.buffer
-            sys.stdout.flush()
-            return
-        target = os.path.realpath(name)
-        mode = _mode(target)
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, "it is a directory")
-        if not stat.S_ISREG(mode):
-            with open(target, "wb") as device:
-                yield device
-            return
-        folder = os.path.dirname(target)
-        with NamedTemporaryFile(dir=folder, prefix=".mgraph-", suffix=".tmp", delete=False) as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                os.chmod(file.name, stat.S_IMODE(mode))
-                file.close()
-                os.replace(file.name, target)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        yield
     except BrokenPipeError:
         raise
-    except OSError as error:
+    except (OSError, ValueError) as error:
         where = "standard output" if name == STANDARD else display(name)
         raise FileError(f"{where}: cannot be written: {_reason(error)}") from None
+
+
+@contextmanager
+def _stream(name: str) -> Iterator[IO[bytes]]:
+    """What is written to as it is: standard output, a pipe, a device."""
+    if name != STANDARD:
+        with open(name, "wb") as stream:
+            yield stream
+    elif sys.stdout is None:
+        raise ValueError("it is closed")
+    else:
+        yield _Terminal() if sys.stdout.isatty() else sys.stdout.buffer
+        sys.stdout.flush()
+
+
+class _Terminal(BytesIO):
+    """The terminal as a file of bytes, which takes text only, and escapes what would command it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._decode = getincrementaldecoder("utf-8")().decode
+
+    def write(self, data: ReadableBuffer) -> int:
+        raw = bytes(data)
+        try:
+            text = self._decode(raw)
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text:
+            raise ValueError("this is not text, and it is a terminal; name a file to write to")
+        sys.stdout.write(visible(text))
+        return len(raw)
+
+    def writelines(self, lines: Iterable[ReadableBuffer]) -> None:
+        for line in lines:
+            self.write(line)
 
 
 def visible(text: str) -> str:
@@ -173,39 +252,21 @@ def _gzipped(data: bytes) -> bytes:
     return gzip.compress(data, mtime=0)
 
 
-def _stage(name: str, data: bytes) -> list[tuple[str, str]]:
-    """Write to a temporary file, and say what it is to be renamed to; or write to a stream, with nothing left."""
-    from tempfile import mkstemp
+def _pieces(data: bytes) -> Iterator[bytes]:
+    return (data[at : at + PIECE] for at in range(0, len(data), PIECE))
 
+
+def _regular(name: str) -> str | None:
+    """The path of the regular file, there or to be made, that a name means by way of links; None for a stream."""
     if name == STANDARD:
-        sys.stdout.buffer.write(_for_terminal(data) if sys.stdout.isatty() else data)
-        sys.stdout.flush()
-        return []
-    target = os.path.realpath(name)
-    mode = _mode(target)
+        return None
+    try:
+        mode = os.stat(name).st_mode
+    except FileNotFoundError:
+        return os.path.realpath(name)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "it is a directory")
-    if not stat.S_ISREG(mode):
-        Path(target).write_bytes(data)
-        return []
-    handle, temporary = mkstemp(dir=os.path.dirname(target), prefix=".mgraph-", suffix=".tmp")
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, stat.S_IMODE(mode))
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return [(temporary, target)]
-
-
-def _for_terminal(data: bytes) -> bytes:
-    try:
-        return visible(data.decode()).encode()
-    except UnicodeDecodeError:
-        raise ValueError("this is not text, and standard output is a terminal; name a file") from None
+    return os.path.realpath(name) if stat.S_ISREG(mode) else None
 
 
 def _mode(target: str) -> int:
@@ -215,7 +276,79 @@ def _mode(target: str) -> int:
     except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)
-        return stat.S_IFREG | (0o666 & ~mask)
+        return 0o666 & ~mask
+
+
+@contextmanager
+def _temporary(target: str) -> Iterator[IO[bytes]]:
+    """A new file beside ``target``, ours by a lock; unless it has taken another name by then, it is gone at the end."""
+    folder = os.path.dirname(target)
+    _sweep(folder)
+    while True:
+        path = os.path.join(folder, f"{PREFIX}{os.urandom(8).hex()}{SUFFIX}")
+        file = open(path, "xb", opener=lambda path, flags: os.open(path, flags, 0o600))  # noqa: SIM115
+        with suppress(OSError):  # a file system without locks
+            _lock(file.fileno(), wait=True)
+        if os.fstat(file.fileno()).st_nlink:
+            break
+        file.close()  # swept away before it was locked
+    try:
+        yield file
+    finally:
+        file.close()
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+@cache
+def _sweep(folder: str) -> None:
+    """Remove from a folder, once a process, the temporaries of writers that were killed: those that nobody locks."""
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(PREFIX) and name.endswith(SUFFIX):
+                path = os.path.join(folder, name)
+                with suppress(OSError):
+                    handle = os.open(path, os.O_RDONLY | _SAFELY)
+                    try:
+                        _lock(handle, wait=False)
+                        os.unlink(path)
+                    finally:
+                        os.close(handle)
+
+
+def _lock(handle: int, wait: bool) -> None:
+    """Lock an open file until it is closed or its process ends. Raises OSError if another one has the lock.
+
+    Windows has no such lock and needs none: what is open cannot be removed there.
+    """
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[Callable[[], None]]:
+    """Hold interrupts (Ctrl-C) back, so that none falls between two files' taking their names; afterwards they are
+    what they would have been. The function to call where all can still be undone lets one through."""
+    held: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def let_interrupt() -> None:
+        if held and before in (signal.SIG_DFL, signal.default_int_handler):
+            raise KeyboardInterrupt
+
+    try:
+        signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    except ValueError:  # only the main thread is interrupted
+        yield let_interrupt
+        return
+    try:
+        yield let_interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def display(path: str | os.PathLike[str]) -> str:

@@ -1,4 +1,4 @@
-"""Tables of inputs and of results, a chunk of rows at a time: CSV, JSON lines, Parquet.
+"""Tables of inputs and of results, a chunk of columns at a time: CSV, JSON lines, Parquet.
 
 A table names its columns: in the header of CSV, the keys of each JSON line, the schema of Parquet. Whatever is wrong is
 said with the file, the line (the row of a Parquet file) and the column.
@@ -12,22 +12,27 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
 from mgraph import files
-from mgraph.errors import FileError, shown
+from mgraph.errors import FileError, printable, shown
 
 CHUNK = 16_384
 """Rows that are held at a time."""
 FORMATS = (".csv", ".jsonl", ".parquet")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 SPELLED = {"NaN", "Infinity", "-Infinity"}
+_PLAIN = re.compile(r"[0-9.eE+\- \t,]*")
+"""Of cells joined by commas: what ``float`` reads in them, it reads as :data:`NUMBER` does."""
 
-Rows = list[Sequence[float]]
+Columns = list[list[float]]
+"""One list a column, all of one length."""
+Row = tuple[int, Sequence[Any]]
+"""The number of a row's line, and its cells."""
 Progress = Callable[[int], None]
 
 
@@ -41,22 +46,27 @@ def ending(path: str) -> str:
     return suffix
 
 
-@contextmanager
-def read(path: str, progress: Progress | None = None) -> Iterator[tuple[list[str], Iterator[Rows]]]:
-    """The names of a table's columns, and its rows by chunks. ``progress`` is told how many bytes each chunk took.
+# Reading ----------------------------------------------------------------------------------------------------
 
-    Raises FileError, also while the rows are taken.
+
+@contextmanager
+def read(path: str, progress: Progress | None = None) -> Iterator[tuple[list[str], Iterator[Columns]]]:
+    """The names of a table's columns, and the columns chunk by chunk. ``progress`` is told how many bytes each took.
+
+    Raises FileError, also while the chunks are taken.
     """
     reader = {".csv": _csv, ".jsonl": _json, ".parquet": _parquet}[ending(path)]
     with ExitStack() as stack:
-        try:
+        with files.reading(path, "a table"):
             source = sys.stdin.buffer if path == files.STANDARD else stack.enter_context(Path(path).open("rb"))
-            yield reader(files.display(path), source, progress or (lambda _: None))
-        except FileNotFoundError:
-            raise FileError(f"{files.display(path)}: there is no such file") from None
-        except (OSError, UnicodeDecodeError) as error:
-            reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
-            raise FileError(f"{files.display(path)}: cannot be read: {reason}") from None
+            names, chunks = reader(files.display(path), source, progress or (lambda _: None))
+        yield names, _blamed(path, chunks)
+
+
+def _blamed(path: str, chunks: Iterator[Columns]) -> Iterator[Columns]:
+    """The chunks; an error while they are taken is the table's, one while they are used is not."""
+    with files.reading(path, "a table"):
+        yield from chunks
 
 
 def _lines(source: IO[bytes], progress: Progress) -> Iterator[str]:
@@ -71,7 +81,7 @@ def _lines(source: IO[bytes], progress: Progress) -> Iterator[str]:
     progress(taken)
 
 
-def _csv(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Iterator[Rows]]:
+def _csv(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Iterator[Columns]]:
     reader = csv.reader(_lines(source, progress), strict=True)
     try:
         header = [cell.strip() for cell in next(reader)]
@@ -81,100 +91,129 @@ def _csv(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], I
         raise FileError(f"{name}, line 1: {error}") from None
     _refuse_repeated(f"{name}, line 1", header)
 
-    def chunks() -> Iterator[Rows]:
-        found: Rows = []
+    def rows() -> Iterator[Row]:
         try:
             for cells in reader:
-                if len(cells) != len(header):
-                    if not cells:
-                        continue
+                if len(cells) == len(header):
+                    yield reader.line_num, cells
+                elif cells:
                     count = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
                     raise FileError(f"{name}, line {reader.line_num:,}: {count}; the header has {len(header)}")
-                try:
-                    row = [float(cell) for cell in cells]
-                    plain = all(x - x == 0.0 for x in row) and "_" not in "".join(cells)
-                except ValueError:
-                    plain = False
-                if not plain:
-                    row = [_number(cell, f"{name}, line {reader.line_num:,}, column {shown(column)}")
-                           for cell, column in zip(cells, header, strict=True)]  # fmt: skip
-                found.append(row)
-                if len(found) == CHUNK:
-                    yield found
-                    found = []
         except csv.Error as error:
             raise FileError(f"{name}, line {reader.line_num:,}: {error}") from None
-        if found:
-            yield found
 
-    return header, chunks()
+    return header, _chunks(rows(), name, header)
 
 
-def _json(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Iterator[Rows]]:
-    import orjson
+def _chunks(rows: Iterator[Row], name: str, header: list[str]) -> Iterator[Columns]:
+    while chunk := list(islice(rows, CHUNK)):
+        columns = [_quickly(cells) for cells in zip(*(cells for _, cells in chunk), strict=True)]
+        whole = [column for column in columns if column is not None]
+        yield whole if len(whole) == len(columns) else _carefully(chunk, name, header)
 
-    def objects() -> Iterator[tuple[str, dict[str, Any]]]:
-        for k, line in enumerate(_lines(source, progress), 1):
-            if line.strip():
-                where = f"{name}, line {k:,}"
-                try:
-                    found = orjson.loads(line)
-                except orjson.JSONDecodeError as error:
-                    raise FileError(f"{where}: not JSON: {error.msg}") from None
-                if not isinstance(found, dict):
-                    raise FileError(f"{where}: not an object such as {{{chr(34)}x{chr(34)}: 0.5}}")
-                yield where, found
 
-    stream = objects()
+def _quickly(cells: Sequence[Any]) -> list[float] | None:
+    """A column of plain finite numbers; None if anything in it has to be looked at."""
     try:
-        first = next(stream)
-    except StopIteration:
-        raise FileError(f"{name} is empty: each line should be an object of leaves and numbers") from None
+        texts = isinstance(cells[0], str)
+        if not (_PLAIN.fullmatch(",".join(cells)) if texts else {*map(type, cells)} <= {float, int}):
+            return None
+        column = [*map(float, cells)]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return column if all(map(math.isfinite, column)) else None
+
+
+def _carefully(rows: list[Row], name: str, header: list[str]) -> Columns:
+    """Columns of numbers, cell by cell. Raises FileError for the first cell that is none."""
+    places = [f"column {shown(column)}" for column in header]
+    table = [
+        [_number(cell, f"{name}, line {k:,}, {place}") for cell, place in zip(cells, places, strict=True)]
+        for k, cells in rows
+    ]
+    return [list(column) for column in zip(*table, strict=True)]
+
+
+def _json(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Iterator[Columns]]:
+    stream = _objects(name, _lines(source, progress))
+    first = next(stream, None)
+    if first is None:
+        raise FileError(f"{name} is empty: each line should be an object of leaves and numbers")
     header = list(first[1])
 
-    def rows() -> Iterator[Sequence[float]]:
-        for where, found in chain([first], stream):
-            for key in [*(key for key in header if key not in found), *(key for key in found if key not in header)]:
-                what = "there is no" if key in header else "there is an extra"
-                raise FileError(f"{where}: {what} {shown(key)}; the first line has {', '.join(map(shown, header))}")
-            yield [_number(found[key], f"{where}, column {shown(key)}") for key in header]
+    def rows() -> Iterator[Row]:
+        for k, found in chain([first], stream):
+            if found.keys() != first[1].keys():
+                missing = [f"there is no {shown(key)}" for key in header if key not in found]
+                extra = [f"there is an extra {shown(key)}" for key in found if key not in first[1]]
+                what = [*missing, *extra][0]
+                raise FileError(f"{name}, line {k:,}: {what}; the first line has {', '.join(map(shown, header))}")
+            yield k, [found[key] for key in header]
 
-    return header, _chunked(rows())
+    return header, _chunks(rows(), name, header)
 
 
-def _parquet(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Iterator[Rows]]:
+def _objects(name: str, lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of JSON lines, numbered. Raises FileError for anything else, and for a repeated key."""
+    import json
+
+    import orjson
+
+    def whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        repeated = next((key for key in keys if keys.count(key) > 1), None)
+        if repeated is not None:
+            raise FileError(f"{name}, line {k:,}: the key {shown(repeated)} is repeated")
+        return dict(pairs)
+
+    for k, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            found = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise FileError(f"{name}, line {k:,}: not JSON: {error.msg}") from None
+        if not isinstance(found, dict):
+            raise FileError(f'{name}, line {k:,}: not an object such as {{"x": 0.5}}')
+        if "-0" in line or line.count(":") != len(found):  # orjson takes -0 for 0, and the last of two equal keys
+            found = json.loads(line, object_pairs_hook=whole, parse_int=float)
+        yield k, found
+
+
+def _parquet(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Iterator[Columns]]:
     parquet = _pyarrow(name)
     import pyarrow
 
-    try:
+    @contextmanager
+    def opening(what: str) -> Iterator[None]:
+        try:
+            yield
+        except (pyarrow.ArrowException, OSError) as error:
+            reason = (str(error).splitlines() or ["no reason is known"])[0]
+            raise FileError(f"{name}: {what}: {printable(reason)}") from None
+
+    with opening("not a Parquet file"):
         table = parquet.ParquetFile(source)
-    except pyarrow.ArrowException as error:
-        raise FileError(f"{name}: not a Parquet file: {str(error).splitlines()[0]}") from None
-    header = list(table.schema_arrow.names)
+        schema = table.schema_arrow
+    header = list(schema.names)
     _refuse_repeated(name, header)
-    for column in table.schema_arrow:
+    for column in schema:
         if not (pyarrow.types.is_floating(column.type) or pyarrow.types.is_integer(column.type)):
             raise FileError(f"{name}, column {shown(column.name)}: its type is {column.type}, not a number's")
 
-    def rows() -> Iterator[Sequence[float]]:
-        done = 0
-        for batch in table.iter_batches(CHUNK):
-            columns = [column.to_pylist() for column in batch.columns]
-            for k, row in enumerate(zip(*columns, strict=True), done + 1):
-                for column, x in zip(header, row, strict=True):
-                    if x is None:
-                        raise FileError(f"{name}, row {k:,}, column {shown(column)}: there is no number")
-                yield [float(x) for x in row]
-            done += batch.num_rows
-            progress(int(os.fstat(source.fileno()).st_size * batch.num_rows / max(1, table.metadata.num_rows)))
+    def chunks() -> Iterator[Columns]:
+        done, size = 0, os.fstat(source.fileno()).st_size
+        with opening("damaged"):
+            for batch in table.iter_batches(CHUNK):
+                for column, cells in zip(header, batch.columns, strict=True):
+                    if cells.null_count:
+                        row = done + 1 + cells.is_null().index(True).as_py()
+                        raise FileError(f"{name}, row {row:,}, column {shown(column)}: there is no number")
+                yield [[*map(float, cells.to_pylist())] for cells in batch.columns]
+                done += batch.num_rows
+                progress(int(size * batch.num_rows / max(1, table.metadata.num_rows)))
 
-    return header, _chunked(rows())
-
-
-def _chunked(rows: Iterable[Sequence[float]]) -> Iterator[Rows]:
-    rows = iter(rows)
-    while chunk := list(islice(rows, CHUNK)):
-        yield chunk
+    return header, chunks()
 
 
 def _refuse_repeated(where: str, header: list[str]) -> None:
@@ -185,7 +224,7 @@ def _refuse_repeated(where: str, header: list[str]) -> None:
 
 def _number(x: object, where: str) -> float:
     """A cell's number: written as in CSV, a JSON number, or NaN, Infinity and -Infinity by name."""
-    text = x.strip() if isinstance(x, str) else x
+    text = x.strip(" \t") if isinstance(x, str) else x
     if isinstance(text, str) and text in SPELLED:
         return float(text)
     number: float | None = None
@@ -204,55 +243,72 @@ def _number(x: object, where: str) -> float:
     return number
 
 
+# Writing ----------------------------------------------------------------------------------------------------
+
+
 @contextmanager
-def written(path: str, header: list[str]) -> Iterator[Callable[[Iterable[Sequence[float]]], None]]:
-    """A function that appends rows to a new table, which takes its name when all is written, or leaves nothing.
+def written(path: str, header: list[str]) -> Iterator[Callable[[Columns], None]]:
+    """A function that appends columns to a new table, which takes its name when all is written, or leaves nothing.
 
     Raises FileError.
     """
-    suffix = ending(path)
+    kind = {".csv": _to_csv, ".jsonl": _to_json, ".parquet": _to_parquet}[ending(path)]
     with files.streamed(path) as target:
-        if suffix == ".parquet":
-            with _parquet_writer(path, header, target) as append:
-                yield append
-            return
-        text = io.TextIOWrapper(target, "utf-8", newline="", write_through=True)
-        if suffix == ".csv":
-            writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(header)
-            yield lambda rows: writer.writerows([_spelled(x) for x in row] for row in rows)
-        else:
-            yield lambda rows: text.writelines(_object(header, row) for row in rows)
-        text.detach()
+        with files.writing(path):
+            append, finish = kind(target, header)
+
+        def write(columns: Columns) -> None:
+            with files.writing(path):
+                append(columns)
+
+        try:
+            yield write
+        finally:
+            with files.writing(path):
+                finish()
+
+
+Append = tuple[Callable[[Columns], object], Callable[[], object]]
+"""What appends columns, and what ends the table."""
+
+
+def _to_csv(target: IO[bytes], header: list[str]) -> Append:
+    text = io.TextIOWrapper(target, "utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+
+    def append(columns: Columns) -> None:
+        writer.writerows(zip(*(map(_spelled, column) for column in columns), strict=True))
+
+    return append, text.detach
+
+
+def _to_json(target: IO[bytes], header: list[str]) -> Append:
+    import orjson
+
+    def append(columns: Columns) -> None:
+        cells = [[x if math.isfinite(x) else _spelled(x) for x in column] for column in columns]
+        target.writelines(orjson.dumps(dict(zip(header, row, strict=True))) + b"\n" for row in zip(*cells, strict=True))
+
+    return append, target.flush
+
+
+def _to_parquet(target: IO[bytes], header: list[str]) -> Append:
+    parquet = _pyarrow("the results")
+    import pyarrow
+
+    schema = pyarrow.schema([(name, pyarrow.float64()) for name in header])
+    writer = parquet.ParquetWriter(target, schema)
+
+    def append(columns: Columns) -> None:
+        arrays = [pyarrow.array(column, pyarrow.float64()) for column in columns]
+        writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+    return append, writer.close
 
 
 def _spelled(x: float) -> str:
     return repr(x) if x - x == 0.0 else "NaN" if x != x else "Infinity" if x > 0.0 else "-Infinity"
-
-
-def _object(header: list[str], row: Sequence[float]) -> str:
-    import orjson
-
-    cells = {name: x if x - x == 0.0 else _spelled(x) for name, x in zip(header, row, strict=True)}
-    return orjson.dumps(cells).decode() + "\n"
-
-
-@contextmanager
-def _parquet_writer(
-    path: str, header: list[str], target: IO[bytes]
-) -> Iterator[Callable[[Iterable[Sequence[float]]], None]]:
-    parquet = _pyarrow(files.display(path))
-    import pyarrow
-
-    schema = pyarrow.schema([(name, pyarrow.float64()) for name in header])
-    with parquet.ParquetWriter(target, schema) as writer:
-
-        def append(rows: Iterable[Sequence[float]]) -> None:
-            columns = list(zip(*rows, strict=True)) or [()] * len(header)
-            arrays = [pyarrow.array(column, pyarrow.float64()) for column in columns]
-            writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
-
-        yield append
 
 
 def _pyarrow(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
@@ -16,15 +16,19 @@ from mgraph.replay import replay
 
 MORE = 20
 """How many chunks to expect of a table whose first one is full."""
-Chunk = Callable[[rows.Rows], Iterable[Sequence[float]]]
+Run = Callable[[rows.Columns], rows.Columns]
+"""The columns of the results from those of the leaves."""
 
 
-class Done(NamedTuple):
-    """How many rows were replayed, by which engine, in which arithmetic (``exact`` or ``fast``)."""
+class TableResult(NamedTuple):
+    """What replaying a table did."""
 
     rows: int
+    """How many rows were replayed."""
     engine: str
+    """Which engine replayed them: ``reference`` or ``compiled``."""
     arithmetic: str
+    """``exact``, or ``fast`` for the platform's elementary functions."""
 
 
 def replay_table(
@@ -36,38 +40,59 @@ def replay_table(
     engine: str,
     arithmetic: str,
     progress: rows.Progress | None = None,
-) -> Done:
+) -> TableResult:
     """Read the table ``source``, whose columns are leaves, and write ``target``: the outputs, one column each, and with
-    ``backward`` the gradient by each of the leaves, as ``grad NAME``. ``fixed`` gives other leaves a number.
+    ``backward`` the gradient by each of the leaves, as ``grad NAME``. ``fixed`` sets other leaves to a number.
 
     Raises FileError, ReplayError; then nothing is written.
     """
-    wiring = plan.wiring
     rows.ending(target)
     if arithmetic == "fast" and engine == "reference":
         raise ReplayError("fast arithmetic is the compiled engine's; the reference engine is exact")
     with rows.read(source, progress) as (names, chunks):
-        where = f"{display(source)}, columns"
-        leaves = [_leaf(plan, name, where) for name in names]
-        for name in leaves:
-            if leaves.count(name) > 1 or name in fixed:
-                raise FileError(f"{where}: {shown(name)} is given two numbers")
-        given = {*leaves, *fixed}
-        missing = [node for node in (wiring.nodes[slot]["id"] for slot in plan.unset) if node not in given]
-        if missing:
-            message = f"there is no column for {', '.join(map(shown, missing[:8]))}, which has no recorded number"
-            raise FileError(f"{where}: {message}")
-        header = [*wiring.outputs, *(f"grad {name}" for name in leaves if backward)]
-        first = next(chunks, [])  # before anything is written
-        work = len(plan.targets) * len(first) * (MORE if len(first) == rows.CHUNK else 1)
+        leaves = _leaves(plan, names, fixed, f"{display(source)}, columns")
+        header = _header(plan.wiring.outputs, leaves if backward else [])
+        first = next(chunks, None)  # before anything is written
+        count = len(first[0]) if first else 0
+        work = len(plan.targets) * count * (MORE if count == rows.CHUNK else 1)
         used, _ = Engines().choose("compiled" if arithmetic == "fast" else engine, work)
         made = _by_machine if used == "compiled" else _by_reference
-        run, count = made(plan, leaves, fixed, backward, arithmetic), 0
+        run = made(plan, leaves, fixed, backward, arithmetic)
         with rows.written(target, header) as write:
-            for chunk in chain([first], chunks):
+            for chunk in chain([first] if first else [], chunks):
                 write(run(chunk))
-                count += len(chunk)
-    return Done(count, used, arithmetic)
+                count += len(chunk[0]) if chunk is not first else 0
+    return TableResult(count, used, arithmetic)
+
+
+def _leaves(plan: Plan, names: list[str], fixed: Mapping[str, float], where: str) -> list[str]:
+    """The ids of the leaves that the columns are. Raises FileError."""
+    given = set(fixed)
+    leaves = []
+    for leaf in (_leaf(plan, name, where) for name in names):
+        if leaf in given:
+            raise FileError(f"{where}: {shown(leaf)} is given two numbers")
+        given.add(leaf)
+        leaves.append(leaf)
+    missing = [node for node in (plan.wiring.nodes[slot]["id"] for slot in plan.unset) if node not in given]
+    if missing:
+        message = f"there is no column for {', '.join(map(shown, missing[:8]))}, which has no recorded number"
+        raise FileError(f"{where}: {message}")
+    if not leaves:
+        raise FileError(f"{where}: there are none; name at least one leaf")
+    return leaves
+
+
+def _header(outputs: list[str], leaves: list[str]) -> list[str]:
+    """The columns of the results. Raises ReplayError if an output bears the name of a gradient."""
+    gradients = {f"grad {name}": name for name in leaves}
+    for name in outputs:
+        if name in gradients:
+            raise ReplayError(
+                f"the output {shown(name)} and the gradient of {shown(gradients[name])} would both be the column"
+                f" {shown(name)}; leave the gradients out (backward=False; --no-backward on the command line)"
+            )
+    return [*outputs, *gradients]
 
 
 def _leaf(plan: Plan, given: str, where: str) -> str:
@@ -82,28 +107,27 @@ def _leaf(plan: Plan, given: str, where: str) -> str:
     return name
 
 
-def _by_machine(plan: Plan, leaves: list[str], fixed: Mapping[str, float], backward: bool, arithmetic: str) -> Chunk:
-    import numpy as np
-
+def _by_machine(plan: Plan, leaves: list[str], fixed: Mapping[str, float], backward: bool, arithmetic: str) -> Run:
     replayer = load_compiled().Replayer(plan, None, leaves if backward else [], arithmetic)
     for name, x in fixed.items():
         replayer.set(name, x)
 
-    def run(chunk: rows.Rows) -> Iterable[Sequence[float]]:
-        table = np.array(chunk, np.float64).reshape(len(chunk), len(leaves))
-        found = replayer.batch(dict(zip(leaves, table.T, strict=True)), gradients=backward)
-        results: list[list[float]] = np.column_stack([*found.outputs.values(), *found.gradients.values()]).tolist()
-        return results
+    def run(columns: rows.Columns) -> rows.Columns:
+        found = replayer.batch(dict(zip(leaves, columns, strict=True)), gradients=backward)
+        return [column.tolist() for column in (*found.outputs.values(), *found.gradients.values())]
 
     return run
 
 
-def _by_reference(plan: Plan, leaves: list[str], fixed: Mapping[str, float], backward: bool, arithmetic: str) -> Chunk:
+def _by_reference(plan: Plan, leaves: list[str], fixed: Mapping[str, float], backward: bool, arithmetic: str) -> Run:
     outputs = plan.wiring.outputs
 
-    def run(chunk: rows.Rows) -> Iterable[Sequence[float]]:
-        for row in chunk:
-            found = replay(plan, {**fixed, **dict(zip(leaves, row, strict=True))}, backward=backward)
-            yield [found.data[name] for name in outputs] + [found.grad[name] for name in leaves if backward]
+    def one(row: tuple[float, ...]) -> list[float]:
+        found = replay(plan, {**fixed, **dict(zip(leaves, row, strict=True))}, backward=backward)
+        return [found.data[name] for name in outputs] + [found.grad[name] for name in leaves if backward]
+
+    def run(columns: rows.Columns) -> rows.Columns:
+        results = [one(row) for row in zip(*columns, strict=True)]
+        return [list(column) for column in zip(*results, strict=True)]
 
     return run

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mgraph.compiled import Replayer
     from mgraph.diff import Diff
     from mgraph.drawing import Drawing
-    from mgraph.rowwise import Done
+    from mgraph.rowwise import TableResult
     from mgraph.verify import Report
 
 
@@ -88,7 +88,7 @@ class Graph(Wiring):
         engine: str = "auto",
         arithmetic: str = "exact",
         progress: Callable[[int], None] | None = None,
-    ) -> Done:
+    ) -> TableResult:
         """Replay every row of the table ``inputs`` and write the table ``output``: .csv, .jsonl or .parquet.
 
         The columns of ``inputs`` are leaves, by id or unique label; ``fixed`` gives others a number for all rows. The

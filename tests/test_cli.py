@@ -272,9 +272,15 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
         ),
         (["run", TANH, "--ulps", "-1"], "mgraph: --ulps: -1 is not in the range x>=0\nTry: mgraph run --help\n"),
         (["run"], "mgraph: FILE is missing\nTry: mgraph run --help\n"),
-        (["run", TANH, "--sett", "a=1"], "mgraph: there is no option '--sett'. Did you mean '--set'?\nTry: mgraph run --help\n"),
+        (
+            ["run", TANH, "--sett", "a=1"],
+            "mgraph: there is no option '--sett'. Did you mean '--set'?\nTry: mgraph run --help\n",
+        ),
         (["ruin", TANH], "mgraph: there is no command 'ruin'. Did you mean 'run'?\nTry: mgraph --help\n"),
-        ([TANH], f"mgraph: there is no command {str(TANH)!r}. The command comes first: mgraph run FILE\nTry: mgraph --help\n"),
+        (
+            [TANH],
+            f"mgraph: there is no command {str(TANH)!r}. The command comes first: mgraph run FILE\nTry: mgraph --help\n",
+        ),
     ],
     ids=str,
 )

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Cli
 
-from mgraph import FileError, Graph, load
+import mgraph
+from mgraph import FileError, Graph, ReplayError, load
 from mgraph.rows import CHUNK
 
 TANH = load(ROOT / "samples/tanh.json")
@@ -100,6 +101,13 @@ BAD = {
     "lower.csv": ("a,b\n1,nan\n", "lower.csv, line 2, column 'b': 'nan' is not a number"),
     "large.csv": ("a,b\n1,1e999\n", "large.csv, line 2, column 'b': '1e999' is past binary64; write Infinity if you mean it"),
     "quoted.csv": ('a,b\n"1,2\n', "quoted.csv, line 2: unexpected end of data"),
+    "arabic.csv": ("a,b\n١٢,2\n", "arabic.csv, line 2, column 'a': '١٢' is not a number"),
+    "fullwidth.csv": ("a,b\n１.５,2\n", "fullwidth.csv, line 2, column 'a': '１.５' is not a number"),
+    "nbsp.csv": ("a,b\n1.5\u00a0,2\n", "nbsp.csv, line 2, column 'a': '1.5\\xa0' is not a number"),
+    "separator.csv": ("a,b\n1.5\x1c,2\n", "separator.csv, line 2, column 'a': '1.5\\x1c' is not a number"),
+    "blanks.csv": ("\n\n", "blanks.csv, columns: there are none; name at least one leaf"),
+    "latin.csv": (b"a,b\n\xe9,1\n", "latin.csv: cannot be read: it is not UTF-8"),
+    "repeated.jsonl": ('{"a": 1, "b": 2}\n{"a": 1, "b": 2, "a": 3}\n', "repeated.jsonl, line 2: the key 'a' is repeated"),
     "true.jsonl": ('{"a": 1, "b": true}\n', "true.jsonl, line 1, column 'b': True is not a number"),
     "key.jsonl": ('{"a": 1, "b": 2}\n{"a": 1}\n', "key.jsonl, line 2: there is no 'b'; the first line has 'a', 'b'"),
     "extra.jsonl": ('{"a": 1}\n{"a": 1, "b": 2}\n', "extra.jsonl, line 2: there is an extra 'b'; the first line has 'a'"),
@@ -112,17 +120,78 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_tables(name: str, cli: Cli, tmp_path: Path) -> None:
     text, message = BAD[name]
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     (tmp_path / "out.csv").write_text("kept")
     done = cli("run", ROOT / "samples/tanh.json", "--inputs", name, "--output", "out.csv")
     if name == "missing.csv":
-        assert done.returncode == 0  # b has a recorded number
+        assert done.returncode == 0
         return
     assert (done.returncode, done.stdout) == (2, "")
     if message is not None:
         assert done.stderr == f"mgraph: {message}\n"
     assert (tmp_path / "out.csv").read_text() == "kept"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted({name, "out.csv"})
+
+
+def test_a_damaged_parquet_file_is_refused(cli: Cli, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (the extra [parquet])")
+    import pyarrow
+
+    rng = random.Random(5)
+    whole = tmp_path / "whole.parquet"
+    parquet.write_table(pyarrow.table({name: [rng.random() for _ in range(500)] for name in "ab"}), whole)
+    raw = bytearray(whole.read_bytes())
+    refused = 0
+    for _ in range(200):
+        damaged = raw.copy()
+        for _ in range(3):
+            damaged[rng.randrange(len(raw))] = rng.randrange(256)
+        (tmp_path / "rows.parquet").write_bytes(damaged[: rng.choice([len(raw), rng.randrange(len(raw))])])
+        try:
+            TANH.replay_rows(tmp_path / "rows.parquet", tmp_path / "out.csv", engine="reference", backward=False)
+        except FileError as error:
+            assert str(error).startswith(f"{tmp_path}/rows.parquet")
+            refused += 1
+    assert refused > 100
+    (tmp_path / "rows.parquet").write_bytes(raw[:-20])
+    done = cli("fit", ROOT / "samples/xor.json", "--data", "rows.parquet", "--loss", "loss/loss")
+    assert done.returncode == 2 and done.stderr.startswith("mgraph: rows.parquet: ")
+
+
+def test_a_negative_zero_in_json_lines(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"a": -0, "b": 1}\n')
+    (tmp_path / "rows.csv").write_text("a,b\n-0,1\n")
+    graph = mgraph.record(mgraph.Value(1.0, name="a") * mgraph.Value(1.0, name="b"), names={})
+    for suffix in ("jsonl", "csv"):
+        graph.replay_rows(tmp_path / f"rows.{suffix}", tmp_path / "out.csv", backward=False)
+        assert (tmp_path / "out.csv").read_text() == "n2\n-0.0\n"
+
+
+def test_an_output_that_bears_the_name_of_a_gradient(tmp_path: Path) -> None:
+    x = mgraph.Value(2.0, name="x")
+    y = x * x
+    y.name = "grad x"
+    (tmp_path / "rows.csv").write_text("x\n3\n")
+    graph = mgraph.record(y)
+    message = (
+        "the output 'grad x' and the gradient of 'x' would both be the column 'grad x'; leave the gradients out"
+        " (backward=False; --no-backward on the command line)"
+    )
+    for suffix in ("csv", "jsonl", "parquet"):
+        with pytest.raises(ReplayError) as refused:
+            graph.replay_rows(tmp_path / "rows.csv", tmp_path / f"out.{suffix}")
+        assert str(refused.value) == message
+    graph.replay_rows(tmp_path / "rows.csv", tmp_path / "out.csv", backward=False)
+    assert (tmp_path / "out.csv").read_text() == "grad x\n9.0\n"
+
+
+@pytest.mark.parametrize("name", ["a\0b.csv", "half \ud800.csv"])
+def test_a_path_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(FileError, match="cannot be read"):
+        TANH.replay_rows(name, tmp_path / "out.csv")
+    with pytest.raises(FileError, match="cannot be written"):
+        TANH.replay_rows(tmp_path / "rows.csv", name)
 
 
 def test_a_missing_column(tmp_path: Path) -> None:

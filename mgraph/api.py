@@ -118,16 +118,19 @@ def from_values(
 ) -> Graph:
     """The graph of a value of another class: micrograd's, or any that keeps a number, its operands and an op.
 
-    Fields have the usual names: ``data``, ``value`` or ``val``; ``grad``; ``_prev``, ``_children``, ``parents``;
+    Fields have the usual names: ``data``, ``value`` or ``val``; ``grad``; ``_prev``, ``_children``, ``parents``, …;
     ``_op`` or ``op``; ``label`` or ``name``. Numbers and gradients are recorded as they are, for ``verify`` to
     compare. Operands kept in a set are put in order again, from the closure of ``_backward`` or by the recorded
     number; ``meta`` of the document says how. ``ops={"mish": f}`` gives further ops a meaning: a function of values in
-    terms of known ops. Raises FormatError, naming the node, where that cannot be done or two readings fit.
+    terms of known ops. mgraph's own values are recorded as by :func:`record`. Raises FormatError, naming the node,
+    where operands or an op are not found, or two readings fit.
     """
     from mgraph.formats import values
 
     if not roots:
         raise TypeError("from_values needs at least one value")
+    if all(isinstance(root, Value) for root in roots):
+        return record(*roots, title=title, names=names, tolerance=tolerance, meta=meta)
     with collector_paused():
         document = values.load(roots, names=names, ops=ops, title=title, tolerance=tolerance)
         document["meta"] = {**document["meta"], **(meta or {})}

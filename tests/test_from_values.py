@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import random
+import re
 from typing import Any
 
 import pytest
-from conftest import bits
+from conftest import ROOT, bits
 from micrograd.engine import Value as Micrograd
 from micrograd.nn import MLP
 
 import mgraph
 from mgraph import FormatError, Value, from_values, load, save
+from mgraph.formats import objects
 from mgraph.ops import OPS
 from mgraph.value import apply, topological_order
 
@@ -197,6 +200,203 @@ def test_fields_by_their_usual_names(fields: tuple[str, ...]) -> None:
     graph = from_values(y)
     assert (graph.data, graph.grad, graph.outputs) == ({"x": 2.0, "y": 4.0}, {"x": 4.0, "y": 1.0}, ["y"])
     assert graph.verify().verdict == "exact"
+
+
+@pytest.mark.parametrize("field", objects.OPERANDS)
+def test_every_field_of_operands(field: str) -> None:
+    class Kept:
+        def __init__(self, data: float, operands: Any = (), op: str = "") -> None:
+            self.data, self.grad, self._op = data, 0.0, op
+            setattr(self, field, operands)
+
+    assert ids(Kept(5.0, (Kept(2.0), Kept(3.0)), "+")) == [("input",), ("input",), ("add", "n0", "n1")]
+
+
+def test_of_two_fields_the_one_with_operands_in_it_is_taken() -> None:
+    class Both:
+        def __init__(self, data: float, parents: Any = (), op: str = "") -> None:
+            self.data, self.parents, self.op, self.children = data, parents, op, []
+            for each in parents:
+                each.children.append(self)  # what a value is used for, in this class
+
+    c = Both(5.0, [Both(2.0), Both(3.0)], "+")
+    assert ids(c) == [("input",), ("input",), ("add", "n0", "n1")]
+    Both(math.tanh(5.0), [c], "tanh")
+    with pytest.raises(FormatError):  # from here the consumers would be read as operands
+        from_values(c)
+
+
+class Elsewhere:
+    """Keeps its operands where nobody looks."""
+
+    def __init__(self, data: float, froms: Any = (), op: str = "") -> None:
+        self.data, self.froms, self.op = data, froms, op
+
+
+@pytest.mark.parametrize("op", ["+", "mish", ""])
+def test_a_root_whose_operands_are_not_found_is_no_leaf(op: str, tmp_path: Any) -> None:
+    root = Elsewhere(5.0, (Elsewhere(2.0), Elsewhere(3.0)), op)
+    says = rf"its operands are not found; none of the fields {', '.join(objects.OPERANDS)} is there"
+    with pytest.raises(FormatError, match=says):
+        save(root, tmp_path / "lost.json")
+    assert not (tmp_path / "lost.json").exists()
+    if op:
+        with pytest.raises(FormatError, match=says):
+            from_values(Node(7.0, (root, leaf(2.0)), "+"))
+    else:
+        assert ids(Node(7.0, (root, leaf(2.0)), "+"))[-1] == ("add", "n0", "n1")
+
+
+@pytest.mark.parametrize("op", ["+", "tanh", "**2"])
+def test_an_op_without_operands_is_no_leaf(op: str) -> None:
+    with pytest.raises(FormatError, match=r"it has an op, but its _prev holds no operands$"):
+        from_values(Node(5.0, (), op))
+    assert ids(Node(5.0, (), "leaf")) == ids(Node(5.0, (), "weight")) == [("input",)]
+
+
+def test_a_pytorch_tensor_is_for_from_torch(tmp_path: Any) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra [torch])")
+    y = torch.tensor(2.0, dtype=torch.float64, requires_grad=True) * 3
+    with pytest.raises(FormatError, match=r"which is a PyTorch tensor: mgraph\.from_torch\(output\) reads its graph$"):
+        save(y, tmp_path / "y.json")
+    with pytest.raises(FormatError, match=r"^an unnamed node .* among its operands is tensor.* is a PyTorch tensor"):
+        from_values(Node(7.0, (y, leaf(1.0)), "+"))
+
+
+def test_a_sympy_expression_is_for_from_sympy() -> None:
+    sympy = pytest.importorskip("sympy", reason="SymPy is not installed (the extra [sympy])")
+    with pytest.raises(FormatError, match=r"which is a SymPy expression: mgraph\.from_sympy\(expression\) reads it$"):
+        from_values(sympy.Symbol("x") + 1)
+
+
+class Raising(Node):
+    @property
+    def grad(self) -> float:
+        raise RuntimeError("call backward first")
+
+    @grad.setter
+    def grad(self, grad: float) -> None:
+        pass
+
+
+class RaisingLater(Node):
+    """Of the first object everything can be read."""
+
+    @property
+    def _prev(self) -> Any:
+        if self.op == "":
+            raise RuntimeError("a leaf has none")
+        return self.kept
+
+    @_prev.setter
+    def _prev(self, operands: Any) -> None:
+        self.kept = operands
+
+    @property
+    def op(self) -> str:
+        return self._op
+
+
+def test_a_property_that_raises_is_named() -> None:
+    with pytest.raises(FormatError, match=r"^Raising\.grad raises RuntimeError: call backward first$"):
+        from_values(Raising(5.0, (leaf(2.0), leaf(3.0)), "+"))
+    with pytest.raises(FormatError, match=r"^RaisingLater\._prev raises RuntimeError: a leaf has none$"):
+        from_values(RaisingLater(5.0, (RaisingLater(2.0), RaisingLater(3.0)), "+"))
+
+
+class Plain:
+    """A class in the manner of micrograd's that keeps no op."""
+
+    def __init__(self, data: float, children: Any = ()) -> None:
+        self.data, self.grad, self._prev, self._backward = data, 0.0, set(children), lambda: None
+
+    def made(self, data: float, *operands: Any) -> Plain:
+        return Plain(data, operands)
+
+    def __add__(self, other: Plain) -> Plain:
+        out = self.made(self.data + other.data, self, other)
+
+        def _backward() -> None:
+            self.grad += out.grad
+            other.grad += out.grad
+
+        out._backward = _backward
+        return out
+
+    def __pow__(self, other: float) -> Plain:
+        out = self.made(self.data**other, self)
+        out._backward = lambda: setattr(self, "grad", other * self.data)
+        return out
+
+    def __rsub__(self, other: float) -> Plain:
+        other = Plain(other)
+        out = self.made(other.data - self.data, self, other)
+
+        def _backward() -> None:
+            self.grad -= out.grad
+            other.grad += out.grad
+
+        out._backward = _backward
+        return out
+
+    def tanh(self) -> Plain:
+        out = self.made(math.tanh(self.data), self)
+        out._backward = lambda: out
+        return out
+
+    def swish(self) -> Plain:
+        out = self.made(self.data, self)
+        out._backward = lambda: out
+        return out
+
+
+def test_a_class_that_keeps_no_op_tells_it_by_the_method_of_its_backward() -> None:
+    x, y = Plain(2.0), Plain(3.0)
+    assert [op for op, *_ in ids(((1.0 - x) + (x + y) ** 3).tanh())] == (
+        ["input", "input", "sub", "input", "add", "pow", "add", "tanh"]
+    )
+    graph = from_values(((1.0 - x) + y) ** 3)
+    assert graph.verify().ok and ("pow", "n4", 3.0) in [(n["op"], *n.get("args", [])) for n in graph.nodes]
+    with pytest.raises(FormatError, match=r"^an unnamed node \(op 'swish', data 2\.0\): unknown op 'swish'\."):
+        from_values(x.swish())
+    with pytest.raises(FormatError) as refused:
+        from_values(x.made(5.0, x, y))
+    assert str(refused.value) == (
+        "an unnamed node (data 5.0): it has operands, but none of the fields _op, op says what it computes of them,"
+        " nor does the name of the method that made its _backward"
+    )
+
+
+def test_mgraphs_own_values_are_recorded() -> None:
+    x = Value(2.0, name="x")
+    y = (x * 3 + mgraph.constant(1.5, "c")).tanh()
+    y.backward()
+    graph = from_values(y, names={"y": y}, title="Mine", meta={"by": "hand"})
+    assert graph.document == mgraph.record(y, title="Mine", meta={"by": "hand"}).document
+    assert [n["op"] for n in graph.nodes] == ["input", "mul", "constant", "add", "tanh"]
+    assert graph.verify().verdict == "exact"
+    z = x * 3
+    mixed = from_values(Node(8.0, (z, leaf(2.0)), "+"))
+    assert [(n["op"], *n.get("args", [])) for n in mixed.nodes] == [
+        ("input",),
+        ("mul", "x", 3.0),
+        ("input",),
+        ("add", "n1", "n2"),
+    ]
+
+
+def test_a_sum_of_very_many() -> None:
+    graph = from_values(Node(50_000.0, [leaf(1.0) for _ in range(50_000)], "sum"))
+    assert len(graph) == 99_999 and graph.replay().outputs[graph.outputs[0]] == 50_000.0
+
+
+def test_the_documentation_lists_every_field() -> None:
+    rows = dict(
+        re.findall(r"^\| (number|gradient|operands|name) \| (.*) \|$", (ROOT / "docs/importing.md").read_text(), re.M)
+    )
+    looked_for = {"number": objects.DATA, "gradient": objects.GRAD, "operands": objects.OPERANDS, "name": objects.NAME}
+    for what, fields in looked_for.items():
+        assert tuple(re.findall(r"`([^`]+)`", rows[what])) == fields
 
 
 def test_plain_numbers_among_operands_in_order_are_literals() -> None:

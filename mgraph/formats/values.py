@@ -8,7 +8,8 @@ from typing import Any
 
 from mgraph.document import Document
 from mgraph.errors import FormatError, shown
-from mgraph.formats.objects import NUMBER, Reader, Reading, fields_of
+from mgraph.formats.objects import NotAValue, Reader
+from mgraph.formats.readings import NUMBER, Reading, read
 from mgraph.ops import INPUT
 from mgraph.recording import document_of
 from mgraph.value import FIXED, Value, literal, record_op, topological_order
@@ -31,8 +32,11 @@ def load(
     """
     made = _Import(ops or {})
     values = [made.value_of(root) for root in roots]
-    for value in values:
-        value._seed = value.grad if value.grad != 0.0 else None
+    for root, value in zip(roots, values, strict=True):
+        if value is not root:
+            if not value.operands:
+                made.reader.refuse_lost_operands(root, root=True)
+            value._seed = value.grad if value.grad != 0.0 else None
     named = made.swapped(names) if names else None
     document = document_of(values, title=title, names=named, tolerance=tolerance)
     document["meta"] = {"imported": made.account(values, document, type(roots[0]))}
@@ -44,12 +48,13 @@ class _Import:
 
     def __init__(self, ops: Mapping[str, Callable[..., Any]]) -> None:
         self.reader = Reader(ops)
-        self.made: dict[int, Value] = {}  # by id, because a foreign class may define equality; roots keep all alive
+        self.made: dict[int, Value] = {}  # by id, because a foreign class may define equality
+        self.readings: dict[int, Reading] = {}  # by id, too; they keep alive what an id stands for
         self.how: dict[Value, str] = {}
 
     def value_of(self, root: Any) -> Value:
         """The value of an object, after those of all that it depends on, each from its first operand to the last."""
-        made, read, readings, path = self.made, self.reader.read, dict[int, Reading](), [root]
+        made, reader, readings, path = self.made, self.reader, self.readings, [root]
         while path:
             held = path[-1]
             key = id(held)
@@ -58,9 +63,11 @@ class _Import:
             elif key in readings:
                 path.pop()
                 made[key] = self._make(held, readings[key])
+            elif held.__class__ is Value:  # one of mgraph's own is what it is, with all that it depends on
+                made[key] = held
             else:
                 try:
-                    readings[key] = reading = read(held)
+                    readings[key] = reading = read(reader, held)
                 except FormatError as error:
                     raise self._placed(error, held, path, readings) from None
                 for operand in reversed(reading.operands):
@@ -83,13 +90,9 @@ class _Import:
                 value = self._expanded(op, operands, held, grad)
                 value.data = data
             else:
-                while len(operands) > 2:  # a sum of several, from the first on
-                    first = record_op(op, operands[:2], operands[0].data + operands[1].data)
-                    first.grad = grad
-                    operands = (first, *operands[2:])
-                value = record_op(op, operands, data)
+                value = record_op(op, operands if len(operands) < 3 else _all_but_one_added(operands, grad), data)
             self.how[value] = how
-        value.grad, value.name = grad, name
+        value.grad, value._name = grad, name
         return value
 
     def _expanded(self, function: Any, operands: tuple[Value, ...], held: Any, grad: float) -> Value:
@@ -109,7 +112,7 @@ class _Import:
 
     def _placed(self, error: FormatError, held: Any, path: list[Any], readings: Mapping[int, Reading]) -> FormatError:
         """The error, with where the object is if it cannot even be called anything."""
-        if fields_of(held) is not None:
+        if not isinstance(error, NotAValue):
             return error
         consumers = (each for each in reversed(path) if id(each) in readings and id(each) not in self.made)
         consumer = next(consumers, None)
@@ -144,3 +147,12 @@ class _Import:
             told = [n["id"] for v, n in zip(kept, nodes, strict=True) if self.how.get(v) == NUMBER]
             found["told by their number"] = told[:100]
         return found
+
+
+def _all_but_one_added(operands: Sequence[Value], grad: float) -> tuple[Value, Value]:
+    """The two operands of the last addition in a sum of several, which goes from the first to the last."""
+    total, *between, last = operands
+    for each in between:
+        total = record_op("add", (total, each), total.data + each.data)
+        total.grad = grad
+    return total, last

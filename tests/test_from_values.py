@@ -227,10 +227,15 @@ def test_of_two_fields_the_one_with_operands_in_it_is_taken() -> None:
 
 
 class Elsewhere:
-    """Keeps its operands where nobody looks."""
+    """Keeps its operands where nobody looks; a method and a text have names of fields."""
+
+    src = "elsewhere.py"
 
     def __init__(self, data: float, froms: Any = (), op: str = "") -> None:
         self.data, self.froms, self.op = data, froms, op
+
+    def children(self) -> Any:
+        return self.froms
 
 
 @pytest.mark.parametrize("op", ["+", "mish", ""])

@@ -72,9 +72,14 @@ def fields_of(held: Any) -> Fields:
     data = "" if isinstance(held, str | bytes | Real | type) else _first(held, DATA)
     if not data or callable(getattr(held, data)):
         raise NotAValue(f"not a value: it has none of the fields {', '.join(DATA)}")
-    filled = (name for name in OPERANDS if not _is_empty(_held(held, name)))
-    operands = next(filled, "") or _first(held, OPERANDS)
-    return Fields(data, operands, _first(held, OP), _first(held, GRAD), _first(held, NAME))
+    return Fields(data, _operand_field(held), _first(held, OP), _first(held, GRAD), _first(held, NAME))
+
+
+def _operand_field(held: Any) -> str:
+    """The first field with operands in it, else the first that there is."""
+    kept = {name: _held(held, name, _ABSENT) for name in OPERANDS}
+    there = [name for name, each in kept.items() if each is not _ABSENT and not _is_other(each)]
+    return next((name for name in there if not _is_empty(kept[name])), "") or next(iter(there), "")
 
 
 _ABSENT = object()
@@ -92,11 +97,13 @@ def _first(held: Any, names: tuple[str, ...]) -> str:
     return next((name for name in names if _held(held, name, _ABSENT) is not _ABSENT), "")
 
 
+def _is_other(held: Any) -> bool:
+    """Whether a field is for something else than operands: a method, or text."""
+    return callable(held) or isinstance(held, str | bytes)
+
+
 def _is_empty(operands: Any) -> bool:
-    """Whether a field has no operands in it; text, and what is called, are none."""
-    if operands is None or callable(operands) or isinstance(operands, str | bytes):
-        return True
-    return hasattr(operands, "__len__") and len(operands) == 0
+    return operands is None or (hasattr(operands, "__len__") and len(operands) == 0)
 
 
 class Reader:

@@ -51,6 +51,7 @@ class CycleError(DocumentError):
     def __init__(self, message: str, cycle: list[str]) -> None:
         super().__init__(message, path="$.nodes")
         self.cycle = cycle
+        """The ids, each an operand of the next."""
 
 
 class FileError(MgraphError):

@@ -13,7 +13,9 @@ from typing import SupportsFloat
 from mgraph.value import Value, apply, parameter, scope
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "linear")
+"""What a neuron may apply to its sum; ``linear`` is nothing."""
 Operand = Value | SupportsFloat
+"""An input of a neuron."""
 
 
 class Module:
@@ -40,9 +42,12 @@ class Neuron(Module):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}, not {activation!r}")
         self.activation = activation if nonlin else "linear"
+        """One of :data:`ACTIVATIONS`."""
         with scope(name) as self.scope:
             self.w = [parameter(random.uniform(-1, 1), name=f"w{i}") for i in range(nin)]
+            """The weights, one an input."""
             self.b = parameter(0.0, name="b")
+            """The bias."""
 
     def __call__(self, x: Sequence[Operand]) -> Value:
         """The neuron's output for the inputs ``x``. Raises ValueError if they are not one a weight."""
@@ -67,6 +72,7 @@ class Layer(Module):
     ) -> None:
         with scope(name):
             self.neurons = [Neuron(nin, nonlin, activation=activation, name=f"neuron{i}") for i in range(nout)]
+            """The neurons, one an output."""
 
     def __call__(self, x: Sequence[Operand]) -> Value | list[Value]:
         """Every neuron's output for the inputs ``x``."""
@@ -103,6 +109,7 @@ class MLP(Module):
                 Layer(n, nout, activation=kind, name=f"layer{i}")
                 for i, (n, nout, kind) in enumerate(zip([nin, *nouts[:-1]], nouts, kinds, strict=True))
             ]
+            """The layers, first to last."""
 
     def __call__(self, x: Sequence[Operand]) -> Value | list[Value]:
         """The last layer's output for the inputs ``x``."""

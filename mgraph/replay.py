@@ -67,11 +67,17 @@ class Run:
     """
 
     wiring: Wiring
+    """What was replayed."""
     data: Column
+    """Every node's number, by id."""
     grad: Column
+    """Every node's adjoint, the derivative of the outputs times their seeds, by id; constants have none."""
     seeds: dict[str, float]
+    """The adjoints that the backward pass started from, by id; empty without one."""
     overrides: dict[str, float]
+    """The numbers that were given, by id."""
     engine: str = "reference"
+    """What computed: ``reference`` or ``compiled``."""
 
     @property
     def outputs(self) -> dict[str, float]:

@@ -43,10 +43,15 @@ class Value:
     __slots__ = ("__weakref__", "_name", "_scope", "_seed", "data", "grad", "op", "operands", "serial")
 
     data: float
+    """The number, a binary64."""
     grad: float
+    """The derivative of what ``backward`` was called on by this value; 0.0 before."""
     op: str
+    """Which row of the op table made it; ``input``, ``parameter`` or ``constant`` for a leaf."""
     operands: tuple[Value, ...]
+    """What it was made of, in order; a leaf has none."""
     serial: int
+    """When it was made: larger than that of every operand."""
     _name: str | None
     _scope: str | None
     _seed: float | None
@@ -83,6 +88,7 @@ class Value:
         self._name = name
 
     label = name
+    """Another word for ``name``."""
 
     @property
     def scope(self) -> str | None:

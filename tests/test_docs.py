@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT, SAMPLES, command, random_value, script
 from test_ops import points
 
@@ -161,6 +162,57 @@ def test_what_is_tracked_names_no_machine() -> None:
     for name in listed.stdout.splitlines():
         raw = (ROOT / name).read_bytes() if (ROOT / name).exists() else b""
         assert str(ROOT).encode() + b"/" not in raw and b"index-url" not in raw.replace(b'b"index-url"', b""), name
+
+
+in_rooms = pytest.mark.skipif(
+    not (ROOT / "mgraph" / "recording").is_dir(), reason="the modules have not moved into their rooms yet"
+)
+
+
+@in_rooms
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/tour.md"])
+def test_files_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    for name in re.findall(r"`((?:mgraph|tests|docs|samples|schemas|exactness|formats|document)/[\w./-]*)`", text):
+        assert (ROOT / name).exists() or (ROOT / "mgraph" / name).exists(), name
+    for name in re.findall(r"^\| `(\w+)/?` \|", text, re.MULTILINE) if "architecture" in page else ():
+        assert (ROOT / "mgraph" / name).is_dir() or (ROOT / "mgraph" / f"{name}.py").exists(), name
+
+
+def test_the_picture_of_the_rooms_is_the_import_contract() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    contracts = tools.get("importlinter", {}).get("contracts", ())
+    layers = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    if not layers:
+        pytest.skip("there is no import contract yet")
+    picture = next(block for block in blocks(ROOT / "docs" / "architecture.md", "text") if "│" in block)
+    drawn = [set(re.findall(r"\w+", line)) for line in picture.splitlines() if re.search(r"\w", line)]
+    assert drawn == [set(re.findall(r"\w+", layer.replace("mgraph.", ""))) for layer in layers[0]]
+
+
+@in_rooms
+def test_what_the_contributing_page_adds_works() -> None:
+    from mgraph.cli import checking
+
+    row, exporter, importer, command = blocks(ROOT / "CONTRIBUTING.md", "py")
+    square = eval(row.strip().removesuffix(","), {"Op": type(OPS["add"])})
+    assert square.forward(3.0) == 9.0 and square.partials[0](3.0, 9.0) == 6.0
+
+    writes, reads = {}, {}
+    exec(exporter, writes)
+    exec(importer, reads)
+    graph = mgraph.load(ROOT / "samples" / "neuron.json")
+    listing = writes["write"](graph)
+    assert reads["match"](listing)
+    assert mgraph.Graph(reads["read"](listing)).digests["recipe"] == graph.digests["recipe"]
+    for wrong in (b"a = input x", b"a = inptu 1", b"a", b"a = mul 1"):
+        with pytest.raises(mgraph.FormatError, match="line 1"):
+            reads["read"](wrong)
+
+    found = dict(vars(checking))
+    exec(command, found)
+    done = CliRunner().invoke(found["leaves"], [str(ROOT / "samples" / "tanh.json")])
+    assert done.output == "a = 0.5001\nb = 0.71\n", done.output
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=page_name)

@@ -21,9 +21,9 @@ cover:
 	$(PYTHON) -m coverage run -m pytest -m "not slow"
 	$(PYTHON) -m coverage report
 
+docs: export NO_MKDOCS_2_WARNING = 1
 docs:
 	$(PYTHON) docs/make_ops.py
-	$(PYTHON) docs/make_exports.py
 	$(PYTHON) docs/make_cli.py
 	$(PYTHON) -m mkdocs build --strict
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mgraph.errors import MgraphError as MgraphError
     from mgraph.errors import ReplayError as ReplayError
     from mgraph.errors import VersionError as VersionError
+    from mgraph.op_types import *  # noqa: F403  # the ops
     from mgraph.recording import name_values as name
     from mgraph.replay import Run as Run
     from mgraph.saved import Graph as Graph
@@ -90,17 +91,19 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = ["__version__", "name", "nn", *_MODULE]  # noqa: PLE0604
 
 
-def __getattr__(attribute: str) -> Any:
-    if attribute in _MODULE:
-        found = getattr(import_module(f"mgraph.{_MODULE[attribute]}"), attribute)
-    elif attribute == "name":
-        found = import_module("mgraph.recording").name_values
-    elif attribute == "nn":
-        found = import_module("mgraph.nn")
-    else:
-        found = _op_function(attribute)
-    globals()[attribute] = found
-    return found
+if not TYPE_CHECKING:  # a type checker is to know every name, and to refuse any other
+
+    def __getattr__(attribute: str) -> Any:
+        if attribute in _MODULE:
+            found = getattr(import_module(f"mgraph.{_MODULE[attribute]}"), attribute)
+        elif attribute == "name":
+            found = import_module("mgraph.recording").name_values
+        elif attribute == "nn":
+            found = import_module("mgraph.nn")
+        else:
+            found = _op_function(attribute)
+        globals()[attribute] = found
+        return found
 
 
 def _op_function(attribute: str) -> Any:
@@ -109,11 +112,9 @@ def _op_function(attribute: str) -> Any:
 
     if attribute not in OPS:
         raise AttributeError(f"module 'mgraph' has no attribute {attribute!r}")
-    from functools import partial
+    from mgraph.value import op_function
 
-    from mgraph.value import apply
-
-    return partial(apply, attribute)
+    return op_function(OPS[attribute])
 
 
 def __dir__() -> list[str]:

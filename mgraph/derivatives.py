@@ -19,7 +19,7 @@ from mgraph.errors import ReplayError, shown
 from mgraph.graph import Wiring
 from mgraph.ops import CONSTANT, LEAVES, OPS
 from mgraph.replay import real
-from mgraph.value import FIXED, LITERAL, Value, apply, topological_order
+from mgraph.value import FIXED, LITERAL, Value, apply, literal, topological_order
 
 SCOPE = "derivative"
 """Where the nodes that are not the old document's are."""
@@ -92,13 +92,6 @@ class Lifted:
             if total is not None:
                 found[value] = total
         return [found.get(value, 0.0) for value in of]
-
-
-def literal(x: float) -> Value:
-    """A number as a value that costs the document no node."""
-    value = Value(x)
-    value.op = LITERAL
-    return value
 
 
 def _contribution(op: str, slope: Term, adjoint: Term, sure: bool) -> Term | None:

@@ -18,6 +18,7 @@ its own graph, and as machine code (see :mod:`mgraph.formulas`).
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -156,10 +157,13 @@ class Op:
     @property
     def documentation(self) -> str:
         """The docstring of the op's function and method: formula, derivatives, domain, convention."""
+        code = getattr(self.forward, "__code__", None)  # a builtin has none
+        names = dict(zip(code.co_varnames, self.operands, strict=False)) if code else {}
+        summary = re.sub(r"\b[xy]\b", lambda found: names.get(found[0], found[0]), self.forward.__doc__ or self.name)
         partials = [f"∂y/∂{name} = {each}" for name, each in zip(self.operands, self.derivatives, strict=True)]
         convention = [f"convention: {self.at_kink}"] if self.at_kink else []
         facts = [f"y = {self.formula}", *partials, f"domain: {self.where}", *convention]
-        return "\n".join([self.forward.__doc__ or self.name, "", *facts])
+        return "\n".join([summary, "", *facts])
 
 
 POSITIVE: Interval = (0.0, inf)

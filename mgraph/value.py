@@ -12,12 +12,18 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from inspect import Parameter, Signature
 from itertools import count
 from numbers import Real
 from typing import TYPE_CHECKING, Any, SupportsFloat, overload
 
 from mgraph import seams
 from mgraph.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER, Op
+
+if TYPE_CHECKING:
+    from mgraph.op_types import Methods
+else:
+    Methods = object  # they come from the op table, below
 
 LITERAL = "literal"
 """Op of a plain number used as an operand: a constant that costs the document no node."""
@@ -28,7 +34,7 @@ _serial = count()
 _scope: ContextVar[str | None] = ContextVar("scope", default=None)
 
 
-class Value:
+class Value(Methods):
     """A scalar with its origin.
 
     ``Value(0.5, name="x")`` is an input; see also :func:`parameter` and :func:`constant`. ``label`` is
@@ -116,41 +122,16 @@ class Value:
 
     # Arithmetic. ``+`` and ``*`` are spelled out because they are most of every graph.
 
-    def __add__(self, other: object) -> Value:
-        if other.__class__ is not Value:
-            other = _operand(other)
-            if other is None:
-                return NotImplemented
-        return record_op("add", (self, other), self.data + other.data)
+    def __add__(self, other: SupportsFloat) -> Value:
+        b = other if other.__class__ is Value else _operand(other)
+        return NotImplemented if b is None else record_op("add", (self, b), self.data + b.data)
 
-    def __mul__(self, other: object) -> Value:
-        if other.__class__ is not Value:
-            other = _operand(other)
-            if other is None:
-                return NotImplemented
-        return record_op("mul", (self, other), self.data * other.data)
+    def __mul__(self, other: SupportsFloat) -> Value:
+        b = other if other.__class__ is Value else _operand(other)
+        return NotImplemented if b is None else record_op("mul", (self, b), self.data * b.data)
 
     def __pos__(self) -> Value:
         return self
-
-    def __pow__(self, other: object, modulus: None = None) -> Value:
-        return NotImplemented if modulus is not None else _binary("pow", self, other)
-
-    def __rpow__(self, other: object, modulus: None = None) -> Value:
-        return NotImplemented if modulus is not None else _binary("pow", other, self)
-
-    if TYPE_CHECKING:
-        # The rest of the operators and one method an op (``x.tanh()``, ``x.maximum(y)``) come from the
-        # op table, below.
-        def __radd__(self, other: object) -> Value: ...
-        def __sub__(self, other: object) -> Value: ...
-        def __rsub__(self, other: object) -> Value: ...
-        def __rmul__(self, other: object) -> Value: ...
-        def __truediv__(self, other: object) -> Value: ...
-        def __rtruediv__(self, other: object) -> Value: ...
-        def __neg__(self) -> Value: ...
-        def __abs__(self) -> Value: ...
-        def __getattr__(self, op: str) -> Callable[..., Value]: ...
 
     # Numbers that are read off a value; nothing is recorded.
 
@@ -328,11 +309,11 @@ def _operand(other: object) -> Value | None:
     return literal(float(other)) if isinstance(other, Real) else None
 
 
-def _binary(name: str, left: object, right: object) -> Value:
+def _binary(name: str, forward: Callable[..., float], left: object, right: object) -> Value:
     a, b = _operand(left), _operand(right)
     if a is None or b is None:
         return NotImplemented  # type: ignore[no-any-return]  # for Python to try the other side
-    return record_op(name, (a, b), OPS[name].forward(a.data, b.data))
+    return record_op(name, (a, b), forward(a.data, b.data))
 
 
 def _compared(compare: Callable[[float, float], bool], value: Value, other: object) -> bool:
@@ -341,30 +322,54 @@ def _compared(compare: Callable[[float, float], bool], value: Value, other: obje
     return compare(value.data, float(other))
 
 
-_OPERATORS = {"neg": "neg", "abs": "abs", "add": "add", "sub": "sub", "mul": "mul", "div": "truediv"}
+OPERATORS = {
+    "neg": ("__neg__",),
+    "abs": ("__abs__",),
+    "add": ("__add__", "__radd__"),
+    "sub": ("__sub__", "__rsub__"),
+    "mul": ("__mul__", "__rmul__"),
+    "div": ("__truediv__", "__rtruediv__"),
+    "pow": ("__pow__", "__rpow__"),
+}
+"""Python's operators for ops, and those for operands the other way round."""
 
 
 def _install(op: Op) -> None:
-    """Give ``Value`` the methods of a row: ``x.tanh()``, ``x.maximum(y)``, and its operator if it has one."""
+    """Give ``Value`` the methods of a row: ``x.tanh()``, ``x.maximum(y)``, and its operators if it has any."""
     name, forward = op.name, op.forward
 
     def unary(self: Value) -> Value:
         return record_op(name, (self,), forward(self.data))
 
-    def binary(self: Value, other: object) -> Value:
-        return _binary(name, self, other)
+    def binary(self: Value, b: SupportsFloat) -> Value:
+        return _binary(name, forward, self, b)
 
-    def reflected(self: Value, other: object) -> Value:
-        return _binary(name, other, self)
+    def reflected(self: Value, a: SupportsFloat) -> Value:
+        return _binary(name, forward, a, self)
 
     method = unary if op.arity == 1 else binary
-    method.__name__, method.__doc__ = name, f"{name}, recorded; see the op table."
-    setattr(Value, name, method)
-    operator = _OPERATORS.get(name)
-    if operator and f"__{operator}__" not in Value.__dict__:
-        setattr(Value, f"__{operator}__", method)
-    if operator and op.arity == 2:
-        setattr(Value, f"__r{operator}__", reflected)
+    _describe(method, op, f"Value.{name}")
+    _describe(reflected, op, f"Value.r{name}")
+    for attribute, function in zip((name, *OPERATORS.get(name, ())), (method, method, reflected), strict=False):
+        if attribute not in Value.__dict__:
+            setattr(Value, attribute, function)
+
+
+def op_function(op: Op) -> Callable[..., Value | float]:
+    """``mgraph.tanh`` and the like: the op on values, which is recorded, or on numbers alone."""
+
+    def call(*operands: SupportsFloat) -> Value | float:
+        return apply(op.name, *operands)
+
+    _describe(call, op, op.name)
+    call.__module__ = "mgraph"
+    parameters = [Parameter(operand, Parameter.POSITIONAL_ONLY) for operand in op.operands]
+    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return call
+
+
+def _describe(function: Callable[..., Any], op: Op, qualified: str) -> None:
+    function.__name__, function.__qualname__, function.__doc__ = op.name, qualified, op.documentation
 
 
 for _row in OPS.values():

@@ -94,13 +94,18 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert "pip install mgraph" not in page.read_text().replace("pip install mgraph-replay", "")
 
 
-@pytest.mark.parametrize("name", ["make_ops", "make_exports", "make_cli"])
+@pytest.mark.parametrize("name", ["make_exports", "make_cli"])
 def test_made_parts_of_pages_are_up_to_date(name: str) -> None:
     for package in ("torch", "jax", "onnx") if name == "make_exports" else ():
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed; the tables tell of it")
     maker = script(ROOT / "docs" / f"{name}.py")
     assert maker.page(maker.PAGE.read_text()) == maker.PAGE.read_text(), f"run: python docs/{name}.py"
+
+
+def test_what_is_made_of_the_op_table_is_up_to_date() -> None:
+    for path, make in script(ROOT / "docs" / "make_ops.py").WRITTEN.items():
+        assert path.read_text() == make(), "run: python docs/make_ops.py"
 
 
 def test_the_page_of_exports_names_every_format() -> None:

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "files": {"errors"},
     "strictjson": {"errors"},
     "dot": {"errors"},
-    "value": {"ops", "seams"},
+    "value": {"op_types", "ops", "seams"},  # op_types: stubs, for type checkers alone
     "nn": {"value"},
     "arrays": {"ops", "value"},
     "document": {"errors", "ops", "strictjson"},
@@ -168,6 +168,7 @@ MAY_IMPORT = {
         "document",
         "errors",
         "nn",
+        "op_types",
         "ops",
         "recording",
         "replay",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import operator
 import pickle
+import pydoc
 import subprocess
 import sys
 from fractions import Fraction
@@ -90,6 +92,35 @@ def test_every_op_is_a_method_and_a_function(name: str) -> None:
     assert by_method.operands == tuple(operands)
     assert by_method.data == by_function.data == getattr(mgraph, name)(*numbers) == op.forward(*numbers)
     assert name in dir(mgraph)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_the_help_of_an_op_is_its_row(name: str) -> None:
+    op = OPS[name]
+    function, method = getattr(mgraph, name), getattr(Value, name)
+    assert (function.__module__, function.__name__, function.__qualname__) == ("mgraph", name, name)
+    assert (method.__name__, method.__qualname__) == (name, f"Value.{name}")
+    assert list(inspect.signature(function).parameters) == ["a", "b"][: op.arity]
+    assert list(inspect.signature(method).parameters) == ["self", "b"][: op.arity]
+    assert function.__doc__ == method.__doc__
+    first, _, *facts = function.__doc__.splitlines()
+    assert first and facts[0] == f"y = {op.formula}"
+    assert facts[1 : 1 + op.arity] == [f"∂y/∂{x} = {each}" for x, each in zip("ab", op.derivatives, strict=False)]
+    assert facts[1 + op.arity] == f"domain: {op.where}"
+    assert facts[2 + op.arity :] == ([f"convention: {op.at_kink}"] if op.at_kink else [])
+
+
+def test_help_speaks_of_the_operands_by_their_names() -> None:
+    assert pydoc.render_doc(mgraph.tanh, renderer=pydoc.plaintext).splitlines()[2:] == [
+        "tanh(a, /)",
+        "    Hyperbolic tangent; 1 from 19.0616 on.",
+        "    ",
+        "    y = tanh(a)",
+        "    ∂y/∂a = 1 - y*y",
+        "    domain: all",
+    ]
+    assert mgraph.pow.__doc__.startswith("a**b (IEEE 754-2019 clause 9.2.1): NaN for a negative a under a b")
+    assert Value.__rsub__.__doc__ == Value.sub.__doc__
 
 
 def test_functions_check_their_arguments() -> None:

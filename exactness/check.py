@@ -1,7 +1,8 @@
-"""Every function against MPFR, bit for bit: ``make exactness`` (needs gmpy2; numba if it is there).
+"""Every function against MPFR, bit for bit: the second half of ``make exactness`` (needs gmpy2; numba if it is there).
 
-Random arguments, spread over values and over exponents, the published cases that are hardest to round, boundaries and
-special values; by plain Python and by machine code, which must agree. Exit status 1 if one result is wrong.
+Random arguments, spread over binades and over values, the cases that are hardest to round, boundaries and special
+values; by plain Python and by machine code, which must agree. Says how many random arguments fell on each band. Exit
+status 1 if one result is wrong.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import math
 import random
 import struct
 import sys
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -65,23 +68,26 @@ def same(x: float, y: float) -> bool:
 
 
 def any_double(rng: random.Random) -> float:
-    """All bit patterns alike: every exponent as often as another."""
+    """All bit patterns alike: every binade as often as another."""
     return float(struct.unpack("<d", struct.pack("<Q", rng.getrandbits(64)))[0])
 
 
+def near_zero(rng: random.Random) -> float:
+    """Where exp, tanh and sigmoid are neither constant nor infinite."""
+    kind = rng.random()
+    if kind < 0.5:
+        return rng.uniform(-10.0, 10.0)
+    if kind < 0.75:
+        return rng.uniform(-800.0, 800.0)
+    return math.ldexp(rng.uniform(-1.0, 1.0), rng.randint(-60, 11))
+
+
 def arguments(name: str, rng: random.Random) -> Iterator[Point]:
-    """Random arguments: over values, over exponents, and all doubles."""
+    """Random arguments: a third over all binades alike, a third over the values up to 100,000 alike, a third nearer."""
     while True:
-        kind = rng.random()
-        if kind < 0.4:
-            x = rng.uniform(-10.0, 10.0)
-        elif kind < 0.6:
-            x = rng.uniform(-800.0, 800.0)
-        elif kind < 0.9:
-            x = math.ldexp(rng.uniform(-1.0, 1.0), rng.randint(-60, 11))
-        else:
-            x = any_double(rng)
-        if name in ("log", "sqrt", "pow") and rng.random() < 0.98:
+        kind = rng.randrange(3)
+        x = any_double(rng) if kind == 0 else rng.uniform(-1e5, 1e5) if kind == 1 else near_zero(rng)
+        if (name in ("log", "sqrt", "pow") or (name == "log1p" and x < -1.0)) and rng.random() < 0.98:
             x = abs(x)
         if name != "pow":
             yield (x,)
@@ -117,6 +123,21 @@ def hard(name: str) -> list[Point]:
     return found + [(-point[0], *point[1:]) for point in found]
 
 
+EDGES = (2.0**-1074, 2.0**-30, 2.0**-10, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5, math.inf)
+
+
+def bands(points: list[Point]) -> Counter[int]:
+    """How many points there are from each of EDGES to the next, by the size of the first argument."""
+    return Counter(bisect_right(EDGES, abs(point[0])) for point in points if 0.0 < abs(point[0]) < math.inf)
+
+
+def density(counts: Counter[int]) -> Iterator[str]:
+    """A line a band: its arguments, and how many that is for each binade."""
+    for band, (low, high) in enumerate(pairwise(EDGES), 1):
+        binades = min(math.log2(high), 1024.0) - math.log2(low)
+        yield f"{low:12.2g} to {high:<8.2g}{counts[band]:>12,} random, {counts[band] / binades:>11,.0f} a binade"
+
+
 def wrong(
     name: str, points: list[Point], functions: list[Callable[..., float]]
 ) -> Iterator[tuple[Point, float, float]]:
@@ -149,17 +170,20 @@ def main() -> int:
             functions.append(machine.compiled(plain(name)))
         fixed = hard(name) + special(name)
         bad = list(wrong(name, fixed, functions))
-        stream, done = arguments(name, random.Random(f"{options.seed} {name}")), 0
+        stream, done, counts = arguments(name, random.Random(f"{options.seed} {name}")), 0, Counter[int]()
         while done < options.count:
             points = list(islice(stream, min(100_000, options.count - done)))
             bad += wrong(name, points, functions)
             done += len(points)
+            counts += bands(points)
         for point, found, right in bad[:5]:
             print(f"  {name}({', '.join(x.hex() for x in point)}) = {found.hex()}, not {right.hex()}")
         failures += len(bad)
         print(
             f"{name:8} {done:>12,} random, {len(hard(name)):>5,} hard, {len(special(name)):>7,} special:"
             f" {len(bad):,} wrong  ({perf_counter() - begun:.0f} s)",
+            *density(counts),
+            sep="\n",
             flush=True,
         )
     return 1 if failures else 0

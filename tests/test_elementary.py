@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from types import ModuleType
 from typing import Any
 
@@ -81,6 +81,17 @@ def test_powers_next_to_1_are_decided_far_below_the_general_bound() -> None:
 def test_the_check_notices_a_wrong_result() -> None:
     found = list(check.wrong("exp", [(1.0,)], [lambda x: math.nextafter(math.exp(x), 0.0)]))
     assert len(found) == 1
+
+
+def test_the_check_spends_its_arguments_over_binades_and_over_values() -> None:
+    counts = check.bands(list(islice(check.arguments("sin", random.Random(9)), 30_000)))
+    ends = list(pairwise(check.EDGES))
+    binades = [min(math.log2(high), 1024) - math.log2(low) for low, high in ends]
+    for band, (low, high) in enumerate(ends, 1):
+        over_values = 10_000 * max(0.0, min(high, 1e5) - low) / 1e5
+        assert counts[band] > 0.9 * (10_000 * binades[band - 1] / 2098 + over_values)
+    lines = list(check.density(counts))
+    assert lines[6].split() == f"1e+03 to 1e+04 {counts[7]:,} random, {counts[7] / math.log2(10):,.0f} a binade".split()
 
 
 def test_the_tables_are_what_their_script_makes() -> None:

@@ -85,7 +85,7 @@ def exp(x: float) -> float:
 
 
 def expm1_accurate(x: float) -> Triple:
-    """exp(x) - 1 to 2**-130 relatively, for 2**-54 <= |x| and -80 < x < 709."""
+    """exp(x) - 1, for 2**-54 <= |x| and -80 < x < 709, to 2**-126 relatively; to 2**-150 if |x| < 0.0027."""
     if -0.0027 < x < 0.0027:
         return series((x, 0.0, 0.0), 1, 14, 1, 1.0)
     e, (h, m, low) = exp_accurate((x, 0.0, 0.0))

@@ -59,7 +59,10 @@ def log_fast(m: float, more: float, k: int) -> tuple[float, float]:
 
 
 def log_accurate(m: float, more: float, k: int) -> Triple:
-    """log((m + more)·2**k) to 2**-127 relatively: a Newton step from the fast value, by the accurate exponential."""
+    """log((m + more)·2**k) to 2**-127 relatively, if it is within 0.0027 of 0 to 2**-150.
+
+    A Newton step from the fast value, by the accurate exponential.
+    """
     y, low = log_fast(m, more, 0)
     y += low
     x = (m, more, 0.0)

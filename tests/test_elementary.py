@@ -167,7 +167,8 @@ def test_the_accurate_phases_keep_their_bounds() -> None:
                 else 1 + math.ldexp(rng.uniform(-1, 1), -rng.randint(2, 51))
             )
             if x != 1.0:
-                assert far((x,), logarithm.log_accurate(x, 0.0, 0), mp.log(mpf(x))) < -127
+                found = logarithm.log_accurate(x, 0.0, 0)
+                assert far((x,), found, mp.log(mpf(x))) < (-127 if abs(found[0]) > 0.0027 else -150)
             x = math.ldexp(rng.uniform(0.5, 1), rng.randint(-29, 1023))
             n, t = circular.turn_accurate(x)
             with mp.workprec(1600):

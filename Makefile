@@ -33,3 +33,4 @@ bench:
 exactness:
 	$(PYTHON) exactness/bounds.py
 	$(PYTHON) exactness/check.py
+	$(PYTHON) exactness/differences.py

@@ -76,7 +76,9 @@ def report_lines(report: Report) -> list[Line]:
     if found is not None:
         of = f" of {found.candidates:,}" if len(found.compared) < found.candidates else ""
         off = f"{len(found.refuted):,} refuted" if found.refuted else "all agree within their error estimates"
-        lines.append(f"finite   {len(found.compared):,}{of} gradients compared: {off}")
+        compared = f"{len(found.compared):,}{of} gradients compared: {off}"
+        none = f"no gradient compared: none of {len(found.skipped):,} has a finite difference"
+        lines.append(f"finite   {compared if found.compared else none}")
         lines += _some(
             [
                 f"{each.node}: grad is {number(each.grad)}, finite differences give"

@@ -1,66 +1,84 @@
-"""Central differences of a replay, with an error estimate: a second opinion on the gradients.
+"""Finite differences of every operation: a second opinion on the gradients that uses no derivative.
 
-The derivative of S = Σ seed·output with respect to a node (what-if: the node acts as a leaf) is taken at a
-ladder of steps h and extrapolated to h = 0 (Richardson; C. J. F. Ridders, Advances in Engineering Software 4
-(1982) 75-76). A step counts only where the plain difference has settled: where it changes by less than a tenth
-from one step to the next. The error estimate is the spread of the extrapolation, plus the rounding error of S,
-bounded to first order by u·Σ|adjoint·data| over the operations (Linnainmaa, BIT 16 (1976) 146-160) and divided by
-h, plus an allowance for the rounding of the reverse sweep. Adjoints enter by magnitude: sums of the absolute
-values of all paths, so that a cancellation between paths does not hide their rounding.
+The gradient of a node is its seed plus, for each operation that uses it, slope · (gradient of the operation). Here the
+slope is a central difference of the operation itself, at the numbers on record, and the gradient of the operation is
+the one on record, which is checked in the same way; so by induction, from the outputs to the leaves, all of them are.
+A graph costs a few evaluations of each of its operations, however deep it is, and what it computes as a whole may vary
+as fast as it likes.
+
+The difference is the one of fourth order (B. Fornberg, Mathematics of Computation 51 (1988) 699-706, table 1), which is
+Richardson's extrapolation of two central differences:
+
+    f'(x) = D(h) + (D(h) - D(2h))/3 + h⁴/30·f⁽⁵⁾(ξ),     D(h) = (f(x+h) - f(x-h))/2h
+
+An operation is known, so its error is bounded and not guessed: over its *scale* L, an operation keeps its shape, in
+that |f''|·L ≤ 2·(|f'| + |f|/L) and |f⁽⁵⁾|·L⁴ ≤ 120·(|f'| + |f|/L). With h about L/3000 the truncation and the rounding
+of f, which is correctly rounded, both come to about 2⁻⁴⁰ of |f'| + |f|/L.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import frexp, isfinite, ldexp, log, ulp
 from typing import NamedTuple
 
-from mgraph.ops import LEAVES, OPS
+from mgraph.ops import OPS, Op
 from mgraph.plan import Plan
 
 UNIT = 2.0**-52
-BUDGET = 10_000_000
-"""Operations to spend at the most; of a large graph, leaves only and as many of them as this allows."""
-STEPS = 14
-SHRINK = 4.0
-SETTLED = 0.1
-"""How much a plain difference may change, relatively, from a step to the next."""
-SWEEP = 2.0**-40
-"""Relative error allowed to the reverse sweep: a few roundings for each of some hundred operations of a path."""
-TINY = 5e-324
-SMALLEST_NORMAL = 2.0**-1022
-FINER = 3
-"""Finer steps that must bear an estimate out."""
+BUDGET = 10_000
+"""About how many slopes to estimate: a tenth of a second. Of a larger graph, gradients drawn by lot are compared; drawn
+evenly, they could fall on one operation of a pattern that repeats."""
+STEP = 2.0**-11
+"""The step, at most, in scales…"""
+COARSEST = 2.0**-5
+"""… or this, where neighbouring doubles are further apart than that."""
+UNDERFLOW = 2.0**-1060
+"""What a slope may lose to a subnormal on its way: one rounding, 2**-1075, times a factor that it still gets."""
+SLOPE_ROUNDINGS = 16
+"""Roundings, at most, of a gradient's product with a slope, on record and here."""
+
+OWN_NOT_FINITE = "its gradient is not finite"
+NOT_FINITE = "a number or a gradient of an operation that uses it is not finite"
+AT_KINK = "at a kink, where there is no derivative"
+AT_EDGE = "at the edge of the domain of an operation that uses it"
+TOO_COARSE = "the doubles next to it are too far apart for an operation that uses it"
+UNDEFINED = "an operation that uses it is not finite at the numbers next to it"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One gradient beside its finite difference; both in units of S per unit of the node."""
+    """One gradient beside its finite difference, all in units of S = Σ seed·output per unit of the node."""
 
     node: str
     grad: float
+    """The gradient on record; where there is none, what follows from those on record."""
     estimate: float
+    """The gradient by finite differences of the operations that use the node."""
     error: float
+    """How far the right gradient may be from ``estimate``, 0 or more."""
 
     @property
     def agrees(self) -> bool:
-        """Whether the gradient lies within the error estimate."""
+        """Whether the gradient lies within the error."""
         return abs(self.grad - self.estimate) <= self.error
 
 
 @dataclass(frozen=True)
 class Differences:
-    """The gradients that were compared, and those that could not be, with the reason."""
+    """The gradients that were compared with finite differences, and those that could not be."""
 
     compared: list[Difference]
+    """In topological order."""
     skipped: dict[str, str]
+    """Why a gradient could not be compared, by the node's id."""
     candidates: int
-    """How many nodes have a recorded gradient."""
+    """How many gradients there are. Of a large graph, ``compared`` and ``skipped`` hold a part of them."""
 
     @property
     def refuted(self) -> list[Difference]:
-        """Gradients outside the error estimate, the clearest first."""
+        """The gradients outside their error, the clearest first."""
         off = [each for each in self.compared if not each.agrees]
         return sorted(off, key=lambda d: -abs(d.grad - d.estimate) / max(d.error, 1e-300))
 
@@ -68,160 +86,161 @@ class Differences:
 def differentiate(
     plan: Plan,
     data: Sequence[float],
-    seeds: dict[int, float],
-    slots: Sequence[int],
-    grad: Sequence[float | None],
+    adjoints: Sequence[float | None],
+    seeds: Mapping[int, float],
+    gradients: Sequence[float | None],
     tolerance: int = 0,
 ) -> Differences:
-    """Compare the gradients recorded for ``slots`` with central differences around the replayed ``data``.
+    """Compare ``gradients`` with finite differences; all by slot.
 
-    ``tolerance``, in units in the last place, is what the record may be off by itself.
+    ``adjoints`` are the gradients that operations pass on, None where no seed reaches; a gradient that is None is none
+    to compare. ``tolerance``, in units in the last place, is what each number on record may be off by itself. Cost:
+    one look at each operation, and about BUDGET slopes.
     """
     nodes = plan.wiring.nodes
-    cost = 4 * STEPS * max(1, len(plan.targets))
-    chosen = list(slots)
-    if len(chosen) * cost > BUDGET:
-        chosen = [k for k in slots if nodes[k]["op"] in LEAVES]
-        room = max(1, BUDGET // cost)
-        chosen = [chosen[k * len(chosen) // room] for k in range(room)] if len(chosen) > room else chosen
-    magnitudes = _magnitudes(plan, data, seeds)
-    kinks = _Kinks(plan)
+    candidates = [k for k, gradient in enumerate(gradients) if gradient is not None]
+    sums = {k: _Sum(seeds.get(k, 0.0)) for k in _drawn(candidates, BUDGET / max(1, 2 * len(plan.targets)))}
+    for target, i, j in zip(plan.targets, plan.left, plan.right, strict=True):
+        adjoint = adjoints[target]
+        if adjoint is not None and (i in sums or j in sums):
+            op = OPS[nodes[target]["op"]]
+            operands = (data[i],) if j < 0 else (data[i], data[j])
+            for place, slot in enumerate((i, j)[: op.arity]):
+                if slot in sums:
+                    sums[slot].add(op, slope_of(op, operands, place, tolerance), adjoint)
     compared: list[Difference] = []
     skipped: dict[str, str] = {}
-    for k in chosen:
-        value, name = grad[k], nodes[k]["id"]
-        assert value is not None
-        if not isfinite(value):
-            skipped[name] = "its gradient is not finite"
-            continue
-        found = _estimate(_Cone(plan, kinks, k, seeds, magnitudes), data, seeds)
-        if isinstance(found, str):
-            skipped[name] = found
+    for k, found in sums.items():
+        name, gradient, error = nodes[k]["id"], gradients[k], found.bound(tolerance)
+        assert gradient is not None
+        if not isfinite(gradient):
+            skipped[name] = OWN_NOT_FINITE
+        elif found.reason or not isfinite(found.estimate + error):
+            skipped[name] = found.reason or NOT_FINITE
         else:
-            estimate, error = found
-            allowance = SWEEP * (magnitudes[k] + abs(estimate)) + TINY
-            allowance += tolerance * UNIT * abs(estimate)
-            compared.append(Difference(name, value, estimate, error + allowance))
-    return Differences(compared, skipped, len(slots))
+            compared.append(Difference(name, gradient, found.estimate, error))
+    return Differences(compared, skipped, len(candidates))
 
 
-def _magnitudes(plan: Plan, data: Sequence[float], seeds: dict[int, float]) -> list[float]:
-    """Σ over all paths from the seeds of |seed·product of slopes|, by slot: no less than the adjoint's magnitude."""
-    found = [0.0] * plan.size
-    for slot, seed in seeds.items():
-        found[slot] = abs(seed)
-    for step in range(len(plan.targets) - 1, -1, -1):
-        target, i, j = plan.targets[step], plan.left[step], plan.right[step]
-        numbers = (data[i], data[target]) if j < 0 else (data[i], data[j], data[target])
-        for partial, slot in zip(plan.partials[step], (i, j), strict=True):
-            if partial is not None and found[target]:
-                slope = abs(partial(*numbers))
-                if slope or not plan.branches[step]:
-                    found[slot] += slope * found[target]
-    return found
+def _drawn(slots: list[int], share: float) -> list[int]:
+    """A share of the slots in their order, always the same ones, and at least one; all of them for a share past 1."""
+    if share >= 1.0 or not slots:
+        return slots
+    from random import Random
+
+    return sorted(Random(0).sample(slots, 1 + int(share * len(slots))))
 
 
-class _Kinks:
-    """The steps that have points without a derivative, by target."""
+class Slope(NamedTuple):
+    """The derivative of an operation with respect to one operand, and how far the right one may be from it."""
 
-    def __init__(self, plan: Plan) -> None:
-        rows = {op.forward: op for op in OPS.values() if op.kink}
-        self.at = {t: row.kink for t, f in zip(plan.targets, plan.forwards, strict=True) if (row := rows.get(f))}
-
-
-def _estimate(cone: _Cone, data: Sequence[float], seeds: dict[int, float]) -> tuple[float, float] | str:
-    """The derivative and its error, or why there is none."""
-    x = data[cone.slot]
-    if not isfinite(x):
-        return "its number is not finite"
-    if not cone.steps:
-        return (seeds.get(cone.slot, 0.0), 0.0)
-    centre = cone.run(data, x)
-    if centre is None:
-        return "a number or a gradient in its influence cone is not finite"
-    if 0 in centre.sides:
-        return "at a kink, where there is no derivative"
-    found: list[tuple[float, float]] = []
-    for scale in dict.fromkeys((max(abs(x), 1.0), abs(x) or 1.0)):
-        found += _ladder(cone, data, x, 0.125 * scale, centre.sides)
-    if not found:
-        return "no step is settled: a kink, the edge of the domain or rounding is too close"
-    error, estimate = min(found)
-    return estimate, error
+    value: float
+    error: float
 
 
-def _ladder(cone: _Cone, data: Sequence[float], x: float, h: float, sides: list[int]) -> list[tuple[float, float]]:
-    """For each step of the ladder that has settled: an error estimate, and the extrapolated derivative."""
-    row: list[float] = []
-    plain: list[tuple[float, float]] = []  # the difference and its rounding error, step by step
-    found: list[tuple[int, float, float]] = []
-    for _ in range(STEPS):
-        high, low = cone.run(data, x + h), cone.run(data, x - h)
-        width = (x + h) - (x - h)
-        h /= SHRINK
-        if high is None or low is None or not sides == high.sides == low.sides or width == 0.0:
-            row = []
-            continue
-        previous, row = row, [(high.total - low.total) / width]
-        rounding = 4.0 * (high.rounding + low.rounding) / width
-        plain.append((row[0], rounding))
-        best = (inf, 0.0)
-        for order, coarser in enumerate(previous, 1):
-            weight = SHRINK ** (2 * order)
-            row.append((weight * row[-1] - coarser) / (weight - 1.0))
-            spread = max(abs(row[-1] - row[-2]), abs(row[-1] - coarser))
-            best = min(best, (spread + rounding, row[-1]))
-        if previous and abs(row[0] - previous[0]) <= SETTLED * abs(row[0]) + rounding and isfinite(best[0]):
-            found.append((len(plain), *best))
+class _Sum:
+    """The gradient of a node by finite differences, as what each use of the node contributes is added."""
 
-    def borne_out(step: int, error: float, estimate: float) -> bool:
-        # A step that jumps over a feature can look settled. Finer ones then go on moving away from its estimate.
-        reach = abs(plain[step - 1][0] - estimate) + error
-        return len(plain) >= step + FINER and all(abs(e - estimate) <= reach + noise for e, noise in plain[step:])
+    def __init__(self, seed: float) -> None:
+        self.estimate, self.error = seed, 0.0
+        self.size, self.terms = abs(seed), 0  # what roundings are relative to, and how many there are
+        self.reason = ""
 
-    return [(error, estimate) for step, error, estimate in found if borne_out(step, error, estimate)]
+    def add(self, op: Op, slope: Slope | str, adjoint: float) -> None:
+        if isinstance(slope, str):
+            self.reason = slope
+        elif not isfinite(adjoint) and op.branches and slope.value == 0.0:
+            return  # a branch that was not taken contributes nothing
+        else:
+            contribution = slope.value * adjoint
+            self.estimate += contribution
+            self.error += slope.error * abs(adjoint)
+            self.size += abs(contribution)
+            self.terms += 1
+
+    def bound(self, tolerance: int) -> float:
+        """How far the gradient may be from the estimate: by the slopes' errors, and by its own roundings."""
+        rounding = UNIT * ((self.terms + SLOPE_ROUNDINGS) * self.size + tolerance * abs(self.estimate))
+        return self.error + rounding + UNDERFLOW * (self.terms + 1)
 
 
-class _Sample(NamedTuple):
-    """S for one number in the slot, a bound on its rounding error, and the side of each kink that it is on."""
+def slope_of(op: Op, operands: tuple[float, ...], place: int, tolerance: int = 0) -> Slope | str:
+    """The derivative of an op with respect to an operand by a central difference, or why there is none."""
+    if not all(map(isfinite, operands)):
+        return NOT_FINITE
+    x, scale = operands[place], scale_of(op, operands, place)
+    if not scale > 0.0:
+        return AT_KINK if op.kink else AT_EDGE
+    h = max(ldexp(STEP, frexp(scale)[1] - 1), 4.0 * ulp(x))  # a power of two, so that x ± h is exact but near one
+    if h > COARSEST * scale:
+        return TOO_COARSE
+    low, below, above, high = points = (x - 2.0 * h, x - h, x + h, x + 2.0 * h)
+    before, after = operands[:place], operands[place + 1 :]
+    first, second, third, fourth = values = [op.forward(*before, point, *after) for point in points]
+    near, far = (third - second) / (above - below), (fourth - first) / (high - low)
+    slope = near + (near - far) / 3.0
+    if op.kink:  # between kinks these ops return an operand, its negative or a whole number: nothing is rounded
+        return Slope(slope, 0.0) if isfinite(slope) else UNDEFINED
+    size = max(map(abs, values))
+    rounding = UNIT * size + 2.0**-1073  # of the four values: half a unit each, with weights that add up to 3/2
+    off = 8.0 * (h / scale) ** 4 + 4.0 * ulp(abs(x) + 2.0 * h) / scale + 2.0 * UNIT * tolerance
+    error = off * (abs(slope) + size / scale) + rounding / h + UNDERFLOW
+    return Slope(slope, error) if isfinite(slope + error) else UNDEFINED
 
-    total: float
-    rounding: float
-    sides: list[int]
+
+def scale_of(op: Op, operands: tuple[float, ...], place: int) -> float:
+    """The distance over which an op keeps its shape as a function of one operand; see the module.
+
+    For an op with kinks, how far they are; 0 at a kink and at the edge of the domain.
+    """
+    return abs(op.kink(*operands)) if op.kink else SCALES[op.name][place](*operands)
 
 
-class _Cone:
-    """The steps that depend on one slot, and S restricted to the seeds that they reach."""
+def _own(x: float, *_: float) -> float:
+    """Linear: any distance will do."""
+    return max(1.0, abs(x))
 
-    def __init__(
-        self, plan: Plan, kinks: _Kinks, slot: int, seeds: dict[int, float], magnitudes: Sequence[float]
-    ) -> None:
-        reached = {slot}
-        self.steps = []
-        for target, f, i, j in zip(plan.targets, plan.forwards, plan.left, plan.right, strict=True):
-            if target != slot and (i in reached or j in reached):
-                reached.add(target)
-                self.steps.append((target, f, i, j, kinks.at.get(target), magnitudes[target]))
-        self.slot = slot
-        self.seeds = [(k, seed) for k, seed in seeds.items() if k in reached]
 
-    def run(self, data: Sequence[float], x: float) -> _Sample | None:
-        """The sample with ``x`` in the slot; None if a number in it is not finite."""
-        numbers = list(data)
-        numbers[self.slot] = x
-        sides: list[int] = []
-        mass = 0.0
-        for target, function, i, j, kink, magnitude in self.steps:
-            a = numbers[i]
-            if j < 0:
-                y = function(a)
-                where = kink(a) if kink else None
-            else:
-                y = function(a, numbers[j])
-                where = kink(a, numbers[j]) if kink else None
-            numbers[target] = y
-            mass += magnitude * (abs(y) + SMALLEST_NORMAL)  # below it, rounding errors are absolute
-            if where is not None:
-                sides.append((where > 0) - (where < 0))
-        total = sum(seed * numbers[k] for k, seed in self.seeds)
-        return _Sample(total, UNIT * mass, sides) if isfinite(total) and isfinite(mass) else None
+def _shared(a: float, b: float) -> float:
+    """Linear, in units that the operands share: a smaller step would be lost in the sum."""
+    return max(1.0, abs(a), abs(b))
+
+
+def _saturating(x: float) -> float:
+    """e**x and what is made of it: 1, until nothing changes any more since e**-745 is 0."""
+    return max(1.0, abs(x) - 750.0)
+
+
+def _magnitude(x: float, *_: float) -> float:
+    """A power or a logarithm: how far 0 is."""
+    return abs(x)
+
+
+def _base(a: float, b: float) -> float:
+    """Of a**b; at 0, where whole powers have a slope, so little that all terms but the first vanish."""
+    return abs(a) / max(1.0, abs(b)) or 2.0**-300
+
+
+def _exponent(a: float, b: float) -> float:
+    return 1.0 / max(abs(log(abs(a))), 2.0**-1000) if a else abs(b)
+
+
+SCALES: dict[str, tuple[Callable[..., float], ...]] = {
+    "neg": (_own,),
+    "add": (_shared, _shared),
+    "sub": (_shared, _shared),
+    "mul": (_own, lambda a, b: _own(b)),
+    "gate": (_own, lambda a, b: _own(b)),
+    "div": (_own, lambda a, b: abs(b)),
+    "pow": (_base, _exponent),
+    "exp": (_saturating,),
+    "expm1": (_saturating,),
+    "tanh": (_saturating,),
+    "sigmoid": (_saturating,),
+    "log": (_magnitude,),
+    "log1p": (lambda a: abs(1.0 + a),),
+    "sqrt": (_magnitude,),
+    "sin": (lambda a: 1.0,),
+    "cos": (lambda a: 1.0,),
+}
+"""The scale by op and operand. Those of ops with kinks follow from the kinks."""

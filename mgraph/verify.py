@@ -161,7 +161,7 @@ def verify(plan: Plan, tolerance: int | None = None, strict: bool = False, finit
         suspects=audit.suspects,
         replayed=Replayed() if plan.unset else audit.replayed(),
         missing=[plan.wiring.nodes[slot]["id"] for slot in plan.unset],
-        differences=audit.differences() if finite_differences and audit.graded and not plan.unset else None,
+        differences=audit.differences() if finite_differences and audit.graded else None,
     )
 
 
@@ -228,12 +228,14 @@ class _Audit:
         self.graded = [k for k, x in enumerate(self.grad) if x is not None and k not in self.untold]
         if not self.graded:
             return
-        adjoints = sweep(self.plan, _known(self.numbers), self.seeds, self.grad)
-        found = self._compare("grad", self.graded, self.grad, _settled(adjoints))
+        self.basis, self.passed = _known(self.numbers), self.grad
+        self.adjoints = sweep(self.plan, self.basis, self.seeds, self.passed)
+        found = self._compare("grad", self.graded, self.grad, _settled(self.adjoints))
         off = self._past_limit(found)
         if off:
-            again = sweep(self.plan, _known(self.mended), self.seeds, _without(self.grad, off))
-            found = self._uncleared(found, _settled(again))
+            self.basis, self.passed = _known(self.mended), _without(self.grad, off)
+            self.adjoints = sweep(self.plan, self.basis, self.seeds, self.passed)
+            found = self._uncleared(found, _settled(self.adjoints))
         self.found += found
 
     def in_order(self) -> list[Discrepancy]:
@@ -255,9 +257,13 @@ class _Audit:
         )
 
     def differences(self) -> Differences:
-        """Do finite differences of a replay agree with the gradients?"""
-        again = forward(self.plan, {})
-        return differentiate(self.plan, again, self.seeds, self.graded, self.grad, self.limit)
+        """Do finite differences agree with the gradients, those on record and those that the audit made of them?"""
+        gradients = [
+            None if k in self.untold else x if x is not None else adjoint
+            for k, (x, adjoint) in enumerate(zip(self.grad, self.adjoints, strict=True))
+        ]
+        passed = [x if x is None or y is None else y for x, y in zip(self.adjoints, self.passed, strict=True)]
+        return differentiate(self.plan, self.basis, passed, self.seeds, gradients, self.limit)
 
     def _compare(self, field: str, slots: Sequence[int], found: Numbers, wanted: Numbers) -> list[Discrepancy]:
         """The numbers of ``slots`` that are not what is wanted; where nothing is known, nothing is."""

@@ -237,6 +237,10 @@ def test_wrong_gradients_are_refuted(seed: int) -> None:
         (lambda x: x / abs(-30 / x), 1e-300),
         (lambda x: x.sqrt() + x.sin(), 0.0),
         (lambda x: x * 5e-324, 1.0),
+        (lambda x: x * 1e14 * 5.3e-160 * 1e-163, 1.0),  # a gradient of 5.4e-309, of one that underflows
+        (lambda x: (x * 1e22).cos(), 3.0),  # faster than any step
+        (lambda x: (x * 1e16).sin(), 0.3),
+        *[(lambda x: x.exp().sin(), x) for x in (37.0, 38.0, 40.0, 45.0, 50.0)],
     ],
 )
 def test_differences_are_right_or_say_that_they_are_not(function, x: float) -> None:

@@ -14,6 +14,11 @@ from mgraph import files, strictjson
 from mgraph.document import Document
 from mgraph.errors import DocumentError, FileError, FormatError, MgraphError, nearest, shown
 
+EMPTY = (
+    "no graph in this notebook (were its outputs cleared?): run it, with a Value, Graph or Run as a cell's result, and"
+    " save it"
+)
+
 
 class Kept(NamedTuple):
     """A graph that a file holds: its document, or what is wrong with it."""
@@ -70,9 +75,7 @@ def _split(path: str) -> tuple[str, str | None]:
 def _chosen(kept: list[Kept], path: str, wanted: str | None) -> Kept:
     where = files.display(path)
     if not kept:
-        raise FileError(
-            f"{where}: no graph in this notebook: show a Value, Graph or Run as a cell's result, and save the notebook"
-        )
+        raise FileError(f"{where}: {EMPTY}")
     if wanted is None:
         if len(kept) == 1:
             return kept[0]
@@ -109,14 +112,19 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
         )
     if raw[:4] == b"PK\x03\x04":
         raise FileError(f"{where}: a zip archive (such as PyTorch's .pt, which holds pickles), not a document")
+    if path.lower().endswith((".csv", ".jsonl", ".parquet")) or raw[:4] == b"PAR1":
+        raise FileError(
+            f"{where}: a table of numbers, not a graph; to replay a graph for each of its rows: mgraph rows FILE"
+            f" {where}"
+        )
     try:
         if path.lower().endswith(".onnx"):
             document = module("onnx").load(raw, Path(path).parent)
             yield Kept(where, "", _document.validate(document), None)
         elif png.match(raw):
-            yield Kept(where, "PNG picture", _document.parse(png.load(raw)), None)
+            yield Kept(where, "PNG picture", _carried(png.load(raw)), None)
         elif svg.match(raw):
-            yield Kept(where, "SVG picture", _document.parse(svg.load(raw)), None)
+            yield Kept(where, "SVG picture", _carried(svg.load(raw)), None)
         else:
             yield from _json(raw, where)
     except FormatError as error:
@@ -124,6 +132,16 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
     except DocumentError as error:
         error.file = where
         raise
+
+
+def _carried(text: bytes | None) -> Document:
+    if text is None:
+        raise FormatError(
+            "no graph in this picture. mgraph puts one into each picture of a single graph that it draws, but not with"
+            " --no-embed, not into a picture of a difference (mgraph diff --draw), and not into a notebook's pictures"
+            " (the notebook has it); other programs may drop it when they save a picture"
+        )
+    return _document.parse(text)
 
 
 def _json(raw: bytes, where: str) -> Iterator[Kept]:

@@ -25,8 +25,8 @@ def dump(picture: bytes, document: bytes) -> bytes:
     return picture[:start] + chunk + picture[start:]
 
 
-def load(raw: bytes) -> bytes:
-    """The document, as JSON, that a picture carries. Raises FormatError without a whole one.
+def load(raw: bytes) -> bytes | None:
+    """The document, as JSON, that a picture carries, or None. Raises FormatError for one that is not whole.
 
     Of a picture of any size only the chunks' headers in front of the document are read.
     """
@@ -40,10 +40,7 @@ def load(raw: bytes) -> bytes:
         if kind == b"iTXt" and raw[body : body + 7] == KEYWORD + b"\0":
             return _text(raw[body : body + length], raw[body + length : body + length + 4], length)
         if kind == b"IEND":
-            raise FormatError(
-                "no graph in this picture: mgraph did not draw it, or drew it with --no-embed, or another program has"
-                " saved it without its metadata"
-            )
+            return None
         place = body + length + 4
 
 

@@ -29,12 +29,14 @@ class _Done(Exception):
     """The document has been read; the rest of the picture is not looked at."""
 
 
-def load(raw: bytes) -> bytes:
-    """The document, as JSON, that a picture carries. Raises FormatError without a whole one.
+def load(raw: bytes) -> bytes | None:
+    """The document, as JSON, that a picture carries, or None. Raises FormatError for one that is not whole.
 
     Entities are not expanded, nothing outside the file is read, and of a picture of any size only what is in front of
     the document is parsed.
     """
+    if raw[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
+        raise FormatError("a web page (HTML), not an SVG picture; save the picture, or the notebook, that is on it")
     found: list[str] | None = None
     root = ""
 
@@ -71,10 +73,7 @@ def load(raw: bytes) -> bytes:
         raise FormatError(f"no graph in this picture, which is not whole XML: {_words(error)}, at {where}") from None
     if root.rpartition(" ")[2] != "svg":
         raise FormatError(f"XML, but no SVG picture: its root is <{root.rpartition(' ')[2][:60]}>")
-    raise FormatError(
-        "no graph in this picture: mgraph did not draw it, or drew it with --no-embed, or another program has saved"
-        " it without its metadata"
-    )
+    return None
 
 
 def _words(error: expat.ExpatError) -> str:

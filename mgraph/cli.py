@@ -18,7 +18,7 @@ import click
 from mgraph import __version__
 from mgraph.commands.checking import diff, info, validate, verify
 from mgraph.commands.making import draw, export, extract, gradient
-from mgraph.commands.replaying import fit, run
+from mgraph.commands.replaying import fit, rows, run
 from mgraph.errors import FileError, MgraphError, nearest, shown
 from mgraph.terminal import abandon, complain, say, show
 
@@ -162,7 +162,7 @@ def main() -> None:
     """
 
 
-for command in (run, verify, draw, export, extract, diff, fit, gradient, info, validate):
+for command in (run, rows, verify, draw, export, extract, diff, fit, gradient, info, validate):
     main.add_command(command)
 
 

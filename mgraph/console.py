@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mgraph.document import number as json_number
 from mgraph.errors import printable
-from mgraph.table import cut, number, table
-from mgraph.terminal import Line, Styled
+from mgraph.table import number, table
+from mgraph.terminal import Line, Styled, cut
 
 if TYPE_CHECKING:
     from mgraph.api import Entry, Fit

@@ -7,8 +7,8 @@ from typing import Any
 from mgraph.diff import Cause, Diff, Move, Said
 from mgraph.document import number as json_number
 from mgraph.errors import printable
-from mgraph.table import cells, cut, number
-from mgraph.terminal import Line, Styled
+from mgraph.table import number
+from mgraph.terminal import Line, Styled, cells, cut
 
 SOME = 20
 """Entries of a list at the most."""

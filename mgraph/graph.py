@@ -168,6 +168,7 @@ class Wiring:
         raise ReplayError(
             f"no node has the id or label {shown(name)}.{nearest(name, known)} The inputs are {_some(self.inputs)}"
             + (f"; the parameters are {_some(self.parameters)}" if self.parameters else "")
+            + f"; the outputs are {_some(self.outputs)}"
         )
 
     @property

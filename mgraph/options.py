@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from mgraph.errors import MgraphError
+from mgraph.errors import FileError, MgraphError, ReplayError, shown
+from mgraph.terminal import working
+
+if TYPE_CHECKING:
+    from mgraph.api import Entry
+    from mgraph.saved import Graph
 
 
 def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -27,9 +35,23 @@ def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) 
     ]
 
 
+class _Destination(click.Path):
+    """Where to write: a path, or ``-`` for standard output, by whichever of its names."""
+
+    def __init__(self) -> None:
+        super().__init__(allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        return "-" if value in ("/dev/stdout", "/dev/fd/1") else super().convert(value, param, ctx)
+
+
+DESTINATION = _Destination()
 PICTURE = "PICTURE ends in .svg, .png, .pdf or .dot."
 FILE = click.argument("file", type=click.Path(allow_dash=True))
 ULPS = click.option("--ulps", type=click.IntRange(min=0), metavar="N", help="Tolerance in units in the last place.")
+NO_EMBED = click.option("--no-embed", is_flag=True, help="Leave the document out of the picture.")
+NO_BACKWARD = click.option("--no-backward", is_flag=True, help="Replay forward only.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 SET = click.option(
     "--set",
@@ -45,6 +67,7 @@ ENGINE = click.option(
     default="auto",
     help="Plain Python, or machine code (with the extra fast): the same bits.  [default: auto]",
 )
+SAVE = click.option("--save", metavar="OUT", type=DESTINATION, default="-", help="[default: standard output]")
 OUT = click.option(
     "--out",
     "outputs",
@@ -55,17 +78,67 @@ OUT = click.option(
 )
 
 
-def assignments(settings: tuple[str, ...]) -> dict[str, float]:
-    """NAME=VALUE, several times, as numbers by name. Raises click.BadParameter."""
+def opened(file: str) -> Graph:
+    """The graph in FILE. Raises FileError, DocumentError, FormatError."""
+    from mgraph.api import load
+    from mgraph.files import display
+
+    with working(f"reading {display(file)}"):
+        return load(file)
+
+
+def all_opened(file: str, may_be_none: bool = False) -> list[Entry]:
+    """Every graph in FILE. Raises as :func:`opened` does, and FileError for a notebook without any unless there
+    ``may_be_none``: nothing to check must not pass for a check."""
+    from mgraph.api import contents
+    from mgraph.containers import EMPTY
+    from mgraph.files import display
+
+    with working(f"reading {display(file)}"):
+        entries = contents(file)
+    if not entries and not may_be_none:
+        raise FileError(f"{display(file)}: {EMPTY}")
+    return entries
+
+
+@contextmanager
+def of_option(option: str) -> Iterator[None]:
+    """Name the option whose value is refused in the block."""
+    try:
+        yield
+    except ReplayError as error:
+        raise ReplayError(f"{option}: {error}") from None
+
+
+def assigned(graph: Graph, settings: tuple[str, ...]) -> dict[str, float]:
+    """The numbers that ``--set`` gives, by id. Raises click.BadParameter, ReplayError."""
+    from mgraph.ops import CONSTANT
+
     found: dict[str, float] = {}
-    for setting in settings:
-        name, equals, text = setting.rpartition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{setting!r} is not NAME=VALUE", param_hint="--set")
-        if name in found:
-            raise click.BadParameter(f"{name!r} is set twice", param_hint="--set")
-        found[name] = parse_number(text.strip())
+    with of_option("--set"):
+        for setting in settings:
+            given, equals, text = setting.rpartition("=")
+            if not equals or not given:
+                raise click.BadParameter(f"{shown(setting)} is not NAME=VALUE", param_hint="--set")
+            number, name = parse_number(text.strip()), graph.resolve(given)
+            if name in found:
+                raise click.BadParameter(f"{shown(given)} is set twice", param_hint="--set")
+            if graph.op(name) == CONSTANT:
+                raise ReplayError(f"{shown(name)} is a constant, which cannot be set; an input or a parameter can")
+            found[name] = number
     return found
+
+
+def named(graph: Graph, option: str, names: Iterable[str]) -> list[str]:
+    """The ids that an option names. Raises ReplayError."""
+    with of_option(option):
+        return [graph.resolve(name) for name in names]
+
+
+def refuse_one_file(first: str, path: str | None, second: str, other: str | None) -> None:
+    """Two results must not go to one file. Raises click.UsageError."""
+    if path and other and os.path.realpath(path) == os.path.realpath(other):
+        raise click.UsageError(f"{first} and {second} name the same file")
 
 
 def parse_number(text: str) -> float:
@@ -95,7 +168,7 @@ def draw_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--heat", type=click.Choice(["grad"]), help="Colour by the gradient's magnitude."),
             click.option("--collapse", type=click.IntRange(min=1), metavar="N", help="One box a scope, N levels deep."),
             click.option("--force", is_flag=True, help="Draw more than 2,000 boxes all the same."),
-            click.option("--no-embed", is_flag=True, help="Leave the document out of an SVG or PNG."),
+            NO_EMBED,
             click.option("--timeout", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds."),
         )
     ):

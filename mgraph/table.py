@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from unicodedata import combining, east_asian_width
 
 from mgraph.document import Node
 from mgraph.errors import printable
 from mgraph.graph import Wiring
 from mgraph.ops import LEAVES, OPS
+from mgraph.terminal import cells, cut
 
 ROWS = 40
 """Rows of a table at the most, unless all are asked for."""
@@ -93,19 +93,6 @@ def _shortened(columns: list[list[str]], room: int) -> list[list[str]]:
     return [[cut(text, limit) for text in column] for column, limit in zip(columns, limits, strict=True)]
 
 
-def cut(text: str, limit: int) -> str:
-    """The text in at most ``limit`` columns, with an ellipsis where it was cut."""
-    if cells(text) <= limit:
-        return text
-    kept, taken = 0, 0
-    for c in text:
-        taken += cells(c)
-        if taken > limit - 1:
-            break
-        kept += 1
-    return text[:kept] + "…"
-
-
 def _aligned(column: list[str], side: str) -> list[str]:
     width = _width(column)
     pad = [" " * (width - cells(text)) for text in column]
@@ -114,10 +101,3 @@ def _aligned(column: list[str], side: str) -> list[str]:
 
 def _width(column: list[str]) -> int:
     return max(map(cells, column))
-
-
-def cells(text: str) -> int:
-    """How many terminal columns a text takes (Unicode Standard Annex 11)."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

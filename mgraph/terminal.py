@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TextIO
+from unicodedata import combining, east_asian_width
 
 import click
 
@@ -23,6 +26,8 @@ STYLES: dict[str, dict[str, Any]] = {
     "bad": {"fg": "red", "bold": True},
     "notice": {"fg": "yellow"},
 }
+PATIENCE = 2.0
+"""Seconds after which a line says what is being done."""
 
 
 @dataclass(frozen=True)
@@ -92,5 +97,65 @@ def width() -> int:
     return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
 
 
+def cut(text: str, limit: int) -> str:
+    """The text in at most ``limit`` columns, with an ellipsis where it was cut."""
+    if cells(text) <= limit:
+        return text
+    kept, taken = 0, 0
+    for c in text:
+        taken += cells(c)
+        if taken > limit - 1:
+            break
+        kept += 1
+    return text[:kept] + "…"
+
+
+def cells(text: str) -> int:
+    """How many terminal columns a text takes (Unicode Standard Annex 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
 def _coloured(stream: Any) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def working(what: str, size: int = 0) -> Iterator[Callable[[int], None]]:
+    """Where standard error is a terminal, show after two seconds what is being done, and erase it at the end.
+
+    The function is told of progress, in bytes; with ``size``, how many there are, the line has a percentage.
+    """
+    stream, done = sys.stderr, 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+
+    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+        yield advance
+        return
+    start, finished = monotonic(), threading.Event()
+
+    def tell() -> None:
+        pause = PATIENCE
+        while not finished.wait(pause):
+            pause = 0.5
+            share = f"{min(100, 100 * done // size)} %, " if size else ""
+            line = f"{printable(what)}: {share}{monotonic() - start:.0f} s"
+            with suppress(OSError):
+                columns = os.get_terminal_size(stream.fileno()).columns or 80  # 0: the terminal does not know
+                stream.write(f"\r{cut(line, columns - 1)}\x1b[K")
+                stream.flush()
+        with suppress(OSError):
+            stream.write("\r\x1b[K" if pause != PATIENCE else "")
+            stream.flush()
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield advance
+    finally:
+        finished.set()
+        thread.join()

@@ -211,6 +211,31 @@ def test_validate_many(cli: Cli, tmp_path: Path) -> None:
     assert done.stderr == "mgraph: bad.json: $.nodes: the graph is empty: it needs at least one node\n"
 
 
+def test_what_a_newcomer_types_first(cli: Cli, tmp_path: Path) -> None:
+    assert cli("-V").stdout == cli("--version").stdout
+    assert cli("help").stdout == cli("--help").stdout
+    assert cli("help", "run").stdout == cli("run", "--help").stdout
+    (tmp_path / "data.csv").write_text("a,b\n1,2\n")
+    assert cli("run", "data.csv").stderr == (
+        "mgraph: data.csv: a table of numbers, not a graph; to replay a graph for each of its rows: mgraph rows FILE"
+        " data.csv\n"
+    )
+    (tmp_path / "page.html").write_text("<!DOCTYPE html>\n<html><p>text</html>")
+    assert cli("info", "page.html").stderr == (
+        "mgraph: page.html: a web page (HTML), not an SVG picture; save the picture, or the notebook, that is on it\n"
+    )
+
+
+@with_dot
+def test_a_picture_of_a_difference_carries_no_graph_and_says_why(cli: Cli, tmp_path: Path) -> None:
+    assert cli("diff", TANH, S / "neuron.json", "--draw", "diff.png").returncode == 1
+    assert cli("run", "diff.png").stderr == (
+        "mgraph: diff.png: no graph in this picture. mgraph puts one into each picture of a single graph that it draws,"
+        " but not with --no-embed, not into a picture of a difference (mgraph diff --draw), and not into a notebook's"
+        " pictures (the notebook has it); other programs may drop it when they save a picture\n"
+    )
+
+
 def test_schema_and_version(cli: Cli) -> None:
     assert cli("schema").stdout == (ROOT / "schemas" / "mgraph-1.schema.json").read_text()
     lines = cli("--version").stdout.splitlines()
@@ -240,17 +265,45 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
     ("argv", "message"),
     [
         (["run", "none.json"], "mgraph: none.json: there is no such file\n"),
+        (
+            ["run", "nowhere/none.json"],
+            "mgraph: nowhere/none.json: there is no such file. There is no folder 'nowhere'\n",
+        ),
+        (
+            ["run", S / "Neurn.json"],
+            f"mgraph: {S / 'Neurn.json'}: there is no such file. Did you mean 'neuron.json'?\n",
+        ),
         (["run", "."], "mgraph: .: a directory, not a document\n"),
-        (["run", TANH, "--set", "e=1"], "mgraph: no node has the id or label 'e'. The inputs are 'a', 'b'\n"),
+        (
+            ["run", TANH, "--set", "e=1"],
+            "mgraph: --set: no node has the id or label 'e'. The inputs are 'a', 'b'; the outputs are 'd'\n",
+        ),
         (
             ["run", TANH, "--out", "tt2"],
-            "mgraph: no node has the id or label 'tt2'. Did you mean 't2'? The inputs are 'a', 'b'\n",
+            "mgraph: --out: no node has the id or label 'tt2'. Did you mean 't2'? The inputs are 'a', 'b'; the outputs are 'd'\n",
         ),
+        (
+            ["run", TANH, "--out", "D"],
+            "mgraph: --out: no node has the id or label 'D'. Did you mean 'd'? The inputs are 'a', 'b'; the outputs are 'd'\n",
+        ),
+        (
+            ["gradient", TANH, "--wrt", "A"],
+            "mgraph: --wrt: no node has the id or label 'A'. Did you mean 'a'? The inputs are 'a', 'b'; the outputs are 'd'\n",
+        ),
+        *(
+            (
+                ["run", TANH, option, "x.csv"],
+                f"mgraph: {option}: a table is replayed by mgraph rows FILE TABLE -o OUT\nTry: mgraph run --help\n",
+            )
+            for option in ("--inputs", "--output", "--arithmetic")
+        ),
+        (["rows", TANH], "mgraph: TABLE is missing\nTry: mgraph rows --help\n"),
+        (["rows", "-", "-"], "mgraph: FILE and TABLE would both read standard input\nTry: mgraph rows --help\n"),
         (["run", TANH, "--draw", "x.bmp"], "mgraph: x.bmp: the ending says what to draw: .svg, .png, .pdf, .dot\n"),
         (["run", TANH, "--save", "no/x.json"], "mgraph: no/x.json: cannot be written: no such file or directory\n"),
         (
             ["run", S / "operations.json", "--set", "start=1"],
-            "mgraph: 'start' is a constant, which cannot be set; an input or a parameter can\n",
+            "mgraph: --set: 'start' is a constant, which cannot be set; an input or a parameter can\n",
         ),
         (
             ["draw", S / "moons.json.gz", "x.svg"],
@@ -278,8 +331,8 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
         ),
         (["ruin", TANH], "mgraph: there is no command 'ruin'. Did you mean 'run'?\nTry: mgraph --help\n"),
         (
-            [TANH],
-            f"mgraph: there is no command {str(TANH)!r}. The command comes first: mgraph run FILE\nTry: mgraph --help\n",
+            ["."],
+            "mgraph: there is no command '.'. The command comes first: mgraph run FILE\nTry: mgraph --help\n",
         ),
     ],
     ids=str,

@@ -145,7 +145,7 @@ def refusals() -> list[tuple[str, Any, str]]:
     fixed = mgraph.record(x * mgraph.constant(2.0, "two"))
     unset = Graph({"mgraph": 1, "nodes": [{"id": "x", "op": "input"}, {"id": "y", "op": "tanh", "args": ["x"]}]})
     return [
-        ("an unknown name", lambda: tanh.compile().set("q", 1.0), "no node has the id or label 'q'. The inputs are 'a', 'b'"),
+        ("an unknown name", lambda: tanh.compile().set("q", 1.0), "no node has the id or label 'q'. The inputs are 'a', 'b'; the outputs are 'd'"),
         ("a constant", lambda: fixed.compile().set("two", 1.0), "'two' is a constant, which cannot be set; an input or a parameter can"),
         ("an operation", lambda: tanh.compile().set("c", 1.0), "'c' is computed, so it cannot be set here; replay(inputs=…) makes it act as a leaf"),
         ("not a number", lambda: tanh.compile().set("a", "1"), "the number for 'a' is not a real number but '1'"),

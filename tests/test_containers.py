@@ -53,7 +53,7 @@ def test_what_is_drawn_can_be_loaded(path: Path, kind: str, tmp_path: Path) -> N
     assert load(tmp_path / f"x.{kind}").to_bytes() == graph.to_bytes()
     picture(graph, tmp_path / f"bare.{kind}", embed=False)
     with pytest.raises(
-        FormatError, match=r"bare\.\w+: no graph in this picture: mgraph did not draw it, or drew it with"
+        FormatError, match=r"bare\.\w+: no graph in this picture\. mgraph puts one into each picture of"
     ):
         load(tmp_path / f"bare.{kind}")
 
@@ -104,7 +104,11 @@ def test_broken_pictures(tmp_path: Path) -> None:
         "b.png": (unknown, "the graph in this picture is damaged: not an iTXt chunk by the PNG standard"),
         "c.png": (EMPTY_PNG[:40], "no graph in this picture, which ends in the middle (cut short?)"),
         "d.svg": (laughs, "the picture declares XML entities, which mgraph does not read"),
-        "e.svg": (b"<html><body/></html>", "XML, but no SVG picture: its root is <html>"),
+        "e.svg": (b"<page><body/></page>", "XML, but no SVG picture: its root is <page>"),
+        "h.svg": (
+            b"<html><body/></html>",
+            "a web page (HTML), not an SVG picture; save the picture, or the notebook, that is on it",
+        ),
         "f.svg": (
             b"<svg><g></svg>",
             "no graph in this picture, which is not whole XML: mismatched tag, at line 1, column 11",
@@ -277,13 +281,26 @@ def test_the_cli_on_a_notebook(cli: Cli, tmp_path: Path) -> None:
     assert cli("run", "l.ipynb").returncode == 2
     assert cli("extract", "l.ipynb", "out").returncode == 0
     assert (tmp_path / "out" / "l-1.json").read_bytes() == load(TANH).to_bytes()
+    (tmp_path / "out" / "l-1.json").write_text("mine")
+    (tmp_path / "out" / "l-2.json").unlink()
+    done = cli("extract", "l.ipynb", "out")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "mgraph: there already: 'out/l-1.json'; nothing is written. --force overwrites, another DIR keeps both\n",
+    )
+    assert (tmp_path / "out" / "l-1.json").read_text() == "mine" and not (tmp_path / "out" / "l-2.json").exists()
+    assert cli("extract", "l.ipynb", "out", "--force").returncode == 0
+    assert (tmp_path / "out" / "l-1.json").read_bytes() == load(TANH).to_bytes()
     assert cli("export", f"{path}#1", "--to", "json").stdout.encode() == load(TANH).to_bytes()
     empty = written(tmp_path / "empty.ipynb")
-    assert cli("verify", "empty.ipynb").stdout == "empty.ipynb: no graph in this notebook\n"
-    assert cli("run", "empty.ipynb").stderr == (
-        "mgraph: empty.ipynb: no graph in this notebook: show a Value, Graph or Run as a cell's result, and save the"
-        " notebook\n"
-    )
+    for argv in (["verify"], ["verify", "--json"], ["validate"], ["extract", "out"], ["run"]):
+        done = cli(argv[0], "empty.ipynb", *argv[1:])
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == (
+            "mgraph: empty.ipynb: no graph in this notebook (were its outputs cleared?): run it, with a Value, Graph or"
+            " Run as a cell's result, and save it\n"
+        )
+    assert cli("info", "empty.ipynb").stdout == "empty.ipynb: no graph in this notebook\n"
     assert empty.exists()
 
 

@@ -154,7 +154,7 @@ def test_an_input_without_a_number_stays_without() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: TANH.gradient(of="q"), "no node has the id or label 'q'. The inputs are 'a', 'b'"),
+        (lambda: TANH.gradient(of="q"), "no node has the id or label 'q'. The inputs are 'a', 'b'; the outputs are 'd'"),
         (lambda: TANH.gradient(wrt=[]), "there is nothing to differentiate with respect to"),
         (lambda: TANH.jvp({"a": "1"}), "the number for 'a' is not a real number but '1'"),
         (lambda: TANH.jvp({}), "there is nothing to differentiate along"),

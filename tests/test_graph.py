@@ -151,7 +151,10 @@ def test_names_are_ids_or_unique_labels() -> None:
     )
     with pytest.raises(ReplayError) as refused:
         TANH.resolve("tt1")
-    assert str(refused.value) == "no node has the id or label 'tt1'. Did you mean 't1'? The inputs are 'a', 'b'"
+    assert (
+        str(refused.value)
+        == "no node has the id or label 'tt1'. Did you mean 't1'? The inputs are 'a', 'b'; the outputs are 'd'"
+    )
 
 
 def test_a_sorted_document_needs_no_networkx() -> None:

@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "differences": {"ops", "plan"},
     "verify": {"differences", "document", "errors", "ops", "plan", "replay"},
     "render": {"document", "dot", "drawing", "errors", "graph", "ops"},
-    "table": {"document", "errors", "graph", "ops"},
+    "table": {"document", "errors", "graph", "ops", "terminal"},
     "saved": {
         "compiled",
         "derivatives",
@@ -144,11 +144,11 @@ MAY_IMPORT = {
     "cells": {"api", "drawing", "render", "replay", "value"},
     "console": {"api", "saved", "document", "replay", "table", "verify"},
     "chart": set(),
-    "options": {"api", "errors"},
+    "options": {"api", "containers", "errors", "files", "ops", "saved", "terminal"},
     "commands": set(),
-    "commands.replaying": {"api", "chart", "console", "files", "options", "saved", "terminal"},
+    "commands.replaying": {"api", "chart", "console", "files", "options", "replay", "saved", "terminal"},
     "commands.checking": {"api", "console", "difftext", "document", "errors", "files", "options", "terminal"},
-    "commands.making": {"api", "files", "formats", "options", "terminal"},
+    "commands.making": {"errors", "files", "formats", "options", "terminal", "api"},
     "cli": {
         "commands.checking",
         "commands.making",

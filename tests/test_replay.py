@@ -145,13 +145,13 @@ RECIPE = Graph(
     [
         ({}, "2 inputs have no recorded number and must be given one: 'x', 'y'"),
         ({"inputs": {"x": 1}}, "an input has no recorded number and must be given one: 'y'"),
-        ({"inputs": {"z": 1}}, "no node has the id or label 'z'. The inputs are 'x', 'y'"),
+        ({"inputs": {"z": 1}}, "no node has the id or label 'z'. The inputs are 'x', 'y'; the outputs are 'p', 'q'"),
         ({"inputs": {"k": 1}}, "'k' is a constant, which cannot be set; an input or a parameter can"),
         ({"inputs": {"x": 1, "ecks": 2}}, "'x' is given two numbers, once as 'ecks'"),
         ({"inputs": {"x": "1"}}, "the number for 'x' is not a real number but '1'"),
         ({"inputs": {"x": True}}, "the number for 'x' is not a real number but True"),
         ({"inputs": {"x": 10**400}}, "the number for 'x' is past binary64"),
-        ({"outputs": ["r"]}, "no node has the id or label 'r'. The inputs are 'x', 'y'"),
+        ({"outputs": ["r"]}, "no node has the id or label 'r'. The inputs are 'x', 'y'; the outputs are 'p', 'q'"),
         (
             {"inputs": {"x": 1, "y": 1}, "seeds": {"k": 1.0}},
             "'k' is a constant, which gets no gradient, so it cannot be a seed",

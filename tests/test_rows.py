@@ -63,25 +63,21 @@ def test_every_row_is_a_replay(engine: str, suffix: str, tmp_path: Path) -> None
 
 def test_the_command_line(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("\ufeffa, b\n0.7,0.71\n\n-.5,1e0\n")
-    done = cli(
-        "run", ROOT / "samples/tanh.json", "--inputs", "rows.csv", "--output", "out.csv", "--engine", "reference"
-    )
+    done = cli("rows", ROOT / "samples/tanh.json", "rows.csv", "-o", "out.csv", "--engine", "reference")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "rows: 2 written to out.csv; engine: reference, exact arithmetic\n"
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert lines == ["d,grad a,grad b", *(",".join(map(repr, expected(*row))) for row in [(0.7, 0.71), (-0.5, 1.0)])]
-    done = cli(
-        "run", ROOT / "samples/tanh.json", "--inputs", "-", "--set", "b=0.71", "--no-backward", stdin=b"a\n0.7\n"
-    )
+    done = cli("rows", ROOT / "samples/tanh.json", "-", "--set", "b=0.71", "--no-backward", stdin=b"a\n0.7\n")
     assert done.stdout == f"d\n{expected(0.7, 0.71)[0]!r}\n"
-    done = cli("run", ROOT / "samples/tanh.json", "--inputs", "rows.csv", "--out", "t2", "--no-backward")
+    done = cli("rows", ROOT / "samples/tanh.json", "rows.csv", "--out", "t2", "--no-backward")
     assert done.stdout.splitlines()[0] == "t2"
 
 
 def test_fast_arithmetic_says_so(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("numba", reason="numba is not installed (the extra mgraph-replay[fast])")
     (tmp_path / "rows.csv").write_text("a,b\n0.7,0.71\n")
-    done = cli("run", ROOT / "samples/tanh.json", "--inputs", "rows.csv", "--arithmetic", "fast")
+    done = cli("rows", ROOT / "samples/tanh.json", "rows.csv", "--arithmetic", "fast")
     assert done.stderr.endswith("rows: 1 written to standard output; engine: compiled, fast arithmetic\n")
     number = float(done.stdout.splitlines()[1].split(",")[0])
     assert number == pytest.approx(expected(0.7, 0.71)[0], rel=1e-15)
@@ -91,7 +87,7 @@ BAD = {
     "empty.csv": ("", "empty.csv is empty: its first line should name leaves"),
     "empty.jsonl": ("\n", "empty.jsonl is empty: each line should be an object of leaves and numbers"),
     "missing.csv": ("a\n1\n", None),
-    "unknown.csv": ("a,bb\n1,2\n", "unknown.csv, columns: no node has the id or label 'bb'. Did you mean 'b'? The inputs are 'a', 'b'"),
+    "unknown.csv": ("a,bb\n1,2\n", "unknown.csv, columns: no node has the id or label 'bb'. Did you mean 'b'? The inputs are 'a', 'b'; the outputs are 'd'"),
     "twice.csv": ("a,a\n1,2\n", "twice.csv, line 1: the column 'a' is there twice"),
     "operation.csv": ("c\n1\n", "operation.csv, columns: 'c' is computed; only leaves can be columns"),
     "ragged.csv": ("a,b\n1,2\n1\n", "ragged.csv, line 3: 1 cell; the header has 2"),
@@ -122,9 +118,9 @@ def test_bad_tables(name: str, cli: Cli, tmp_path: Path) -> None:
     text, message = BAD[name]
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     (tmp_path / "out.csv").write_text("kept")
-    done = cli("run", ROOT / "samples/tanh.json", "--inputs", name, "--output", "out.csv")
+    done = cli("rows", ROOT / "samples/tanh.json", name, "--output", "out.csv")
     if name == "missing.csv":
-        assert done.returncode == 0
+        assert done.returncode == 0  # b has a recorded number
         return
     assert (done.returncode, done.stdout) == (2, "")
     if message is not None:
@@ -209,18 +205,3 @@ def test_one_bad_cell_at_the_end_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=rf"line {count + 2:,}, column 'b': 'oops' is not a number"):
         TANH.replay_rows(source, target)
     assert list(tmp_path.iterdir()) == [source]
-
-
-@pytest.mark.parametrize(
-    "argv",
-    [
-        ["--inputs", "r.csv", "--json"],
-        ["--inputs", "r.csv", "--save", "x.json"],
-        ["--output", "o.csv"],
-        ["--arithmetic", "fast"],
-    ],
-)
-def test_options_that_do_not_go_together(argv: list[str], cli: Cli) -> None:
-    done = cli("run", ROOT / "samples/tanh.json", *argv)
-    assert done.returncode == 2
-    assert "--inputs" in done.stderr

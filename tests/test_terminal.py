@@ -92,8 +92,8 @@ def hostile(tmp_path: Path) -> Path:
         ["run", "x.json", "--draw", f"x.{HOSTILE}"],
         ["run", "x.json", "--save", f"{HOSTILE}.json"],
         ["draw", "x.json", f"{HOSTILE}.dot"],
-        ["run", "x.json", "--inputs", "rows.csv"],
-        ["run", "x.json", "--inputs", "bad.csv"],
+        ["rows", "x.json", "rows.csv"],
+        ["rows", "x.json", "bad.csv"],
         ["extract", "x.json", HOSTILE],
         [HOSTILE],
     ],
@@ -110,7 +110,7 @@ def test_no_column_of_parquet_commands_the_terminal(tmp_path: Path) -> None:
     import pyarrow
 
     parquet.write_table(pyarrow.table({HOSTILE: ["text"]}), tmp_path / "rows.parquet")
-    status, text = on_a_terminal("run", TANH, "--inputs", "rows.parquet", cwd=tmp_path)
+    status, text = on_a_terminal("rows", TANH, "rows.parquet", cwd=tmp_path)
     assert status == 2 and "its type is string" in text
     assert commanded(text) == set()
 
@@ -144,6 +144,34 @@ def test_an_encoding_without_a_character_is_no_error(tmp_path: Path) -> None:
     assert "\\u65e5\\u672c" in done.stdout and done.stderr == ""
 
 
+# What is being done ------------------------------------------------------------------------------------------
+
+
+def test_after_two_seconds_a_terminal_says_what_is_being_done(tmp_path: Path) -> None:
+    (tmp_path / "pipe.json").symlink_to("/dev/stdin")
+    reader, writer = pty.openpty()
+    with subprocess.Popen([*MGRAPH, "info", "pipe.json"], cwd=tmp_path, stdin=-1, stdout=-1, stderr=writer) as process:
+        os.close(writer)
+        told = os.read(reader, 4096)
+        assert re.fullmatch(rb"\rreading pipe\.json: 2 s\x1b\[K", told)
+        out, _ = process.communicate(Path(TANH).read_bytes())
+    rest = b""
+    try:
+        while chunk := os.read(reader, 4096):
+            rest += chunk
+    except OSError:
+        pass
+    os.close(reader)
+    assert rest.endswith(b"\r\x1b[K") and out.startswith(b"title  ")
+
+
+def test_nothing_of_the_kind_goes_to_a_file(tmp_path: Path) -> None:
+    (tmp_path / "pipe.json").symlink_to("/dev/stdin")
+    with subprocess.Popen([*MGRAPH, "info", "pipe.json"], cwd=tmp_path, stdin=-1, stdout=-1, stderr=-1) as process:
+        time.sleep(2.6)
+        assert process.communicate(Path(TANH).read_bytes())[1] == b""
+
+
 # Streams that are full, closed, or left by their reader ------------------------------------------------------
 
 
@@ -174,7 +202,7 @@ def test_standard_error_closed_or_full_changes_no_exit_status(tmp_path: Path) ->
 
 
 def test_closed_standard_input_and_output(tmp_path: Path) -> None:
-    for argv in ("info -", f"run {TANH} --inputs -"):
+    for argv in ("info -", f"rows {TANH} -"):
         done = shell(f"$M {argv} <&-", tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "mgraph: standard input is closed\n"
@@ -184,7 +212,7 @@ def test_closed_standard_input_and_output(tmp_path: Path) -> None:
 
 def test_the_reader_of_a_table_goes_away(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b\n" + "0.5,0.25\n" * 20_000)
-    done = shell(f"$M run {TANH} --inputs rows.csv | head -1", tmp_path)
+    done = shell(f"$M rows {TANH} rows.csv | head -1", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "d,grad a,grad b\n", "")
 
 
@@ -229,10 +257,10 @@ def test_an_interrupt_while_it_works() -> None:
 
 
 def test_an_interrupt_while_a_table_is_written_leaves_nothing(tmp_path: Path) -> None:
-    argv = [*MGRAPH, "run", TANH, "--inputs", "/dev/stdin", "--output", "out.csv"]
     (tmp_path / "in.csv").symlink_to("/dev/stdin")
-    argv[argv.index("/dev/stdin")] = "in.csv"
-    with subprocess.Popen(argv, cwd=tmp_path, stdin=-1, stdout=-1, stderr=-1) as process:
+    with subprocess.Popen(
+        [*MGRAPH, "rows", TANH, "in.csv", "-o", "out.csv"], cwd=tmp_path, stdin=-1, stdout=-1, stderr=-1
+    ) as process:
         assert process.stdin is not None
         process.stdin.write(b"a,b\n" + b"0.5,0.25\n" * 40_000)
         process.stdin.flush()

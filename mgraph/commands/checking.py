@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mgraph.errors import MgraphError
-from mgraph.options import FILE, JSON, PICTURE, ULPS
-from mgraph.terminal import complain, say, show, show_json, width
+from mgraph.options import FILE, JSON, PICTURE, ULPS, all_opened, opened
+from mgraph.terminal import complain, say, show, show_json, width, working
 
 if TYPE_CHECKING:
     from mgraph.api import Entry
 
 
-def _entries(file: str) -> tuple[list[Entry], bool]:
+def _entries(file: str, may_be_none: bool = False) -> tuple[list[Entry], bool]:
     """The graphs in a file, and whether it, or the name given, stands for one graph; else it is a whole notebook."""
-    from mgraph.api import contents
     from mgraph.files import display
 
-    entries = contents(file)
+    entries = all_opened(file, may_be_none)
     whole = [entry.name for entry in entries] == [display(file)]
     if whole and entries[0].error is not None:
         raise entries[0].error
@@ -50,7 +49,8 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
             complain(entry.error)
             status = 2
             continue
-        report = entry.graph.verify(ulps, strict, finite_differences=not no_differences)
+        with working(f"checking {entry.name}"):
+            report = entry.graph.verify(ulps, strict, finite_differences=not no_differences)
         status = max(status, int(not report.ok))
         found.append(console.report_json(entry.name, report))
         if not as_json:
@@ -58,8 +58,6 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
             show(lines if whole else [console.heading(entry.name, entry.place, entry.graph), *lines, ""])
     if as_json:
         show_json(found[0] if whole else {"file": file, "graphs": found})
-    elif not entries:
-        show([f"{file}: no graph in this notebook"])
     return status
 
 
@@ -73,12 +71,13 @@ def info(file: str, as_json: bool) -> int:
     """
     from mgraph import console
 
-    entries, whole = _entries(file)
-    if whole:
-        assert entries[0].graph is not None
-        found: dict[str, Any] = console.facts(entries[0].graph)
-    else:
-        found = {"graphs": [console.entry(each) for each in entries]}
+    entries, whole = _entries(file, may_be_none=True)
+    with working(f"counting {file}"):
+        if whole:
+            assert entries[0].graph is not None
+            found: dict[str, Any] = console.facts(entries[0].graph)
+        else:
+            found = {"graphs": [console.entry(each) for each in entries]}
     if as_json:
         show_json({"file": file.encode(errors="replace").decode(), **found})
     elif whole:
@@ -116,8 +115,6 @@ def validate(files: tuple[str, ...]) -> int:
                 name = file if whole else entry.name
                 count = f"{len(entry.graph):,} node{'s' * (len(entry.graph) != 1)}"
                 show([f"{name}: a valid document of format {VERSION}, {count}"])
-        if not entries:
-            show([f"{file}: no graph in this notebook"])
     return 2 if failed else 0
 
 
@@ -134,14 +131,16 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
     are the same computation, 1 if not.
     """
     from mgraph import difftext, files
-    from mgraph.api import load, picture_bytes
+    from mgraph.api import picture_bytes
 
     if old == new == files.STANDARD:
         raise click.UsageError("A and B would both read standard input")
-    before, after = load(old), load(new)
-    found = before.diff(after)
+    before, after = opened(old), opened(new)
+    with working("comparing"):
+        found = before.diff(after)
     if draw:
-        files.write_all({draw: picture_bytes(before.draw_diff(after, found), draw)})
+        with working("drawing"):
+            files.write_all({draw: picture_bytes(before.draw_diff(after, found), draw)})
     if as_json:
         show_json({"a": old, "b": new, **difftext.as_json(found)})
     else:

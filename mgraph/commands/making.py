@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from mgraph.errors import FileError, shown
 from mgraph.formats import TARGETS
-from mgraph.options import FILE, OUT, draw_options
-from mgraph.terminal import complain, say
+from mgraph.options import FILE, OUT, SAVE, all_opened, draw_options, named, opened
+from mgraph.terminal import complain, say, working
 
 
 @click.command()
@@ -26,12 +28,13 @@ def draw(
     --draw draws what a replay gives. --out NAME draws only what NAME needs. An SVG or PNG carries the document: it
     can be a FILE itself.
     """
-    from mgraph.api import load, picture
+    from mgraph.api import picture
 
-    graph = load(file)
+    graph = opened(file)
     if outputs:
-        graph = graph.slice(outputs)
-    picture(graph.draw(**options), picture_path, timeout, embed=not no_embed)
+        graph = graph.slice(named(graph, "--out", outputs))
+    with working("drawing"):
+        picture(graph.draw(**options), picture_path, timeout, embed=not no_embed)
     say(f"drawn: {picture_path}")
 
 
@@ -40,19 +43,18 @@ def draw(
 @click.option("--of", metavar="NAME", help="What to differentiate.  [default: the outputs, times their seeds]")
 @click.option("--wrt", metavar="NAME", multiple=True, help="With respect to what.  [default: inputs and parameters]")
 @click.option("--second", is_flag=True, help="The second derivatives (the Hessian's upper triangle).")
-@click.option("--save", metavar="OUT", type=click.Path(allow_dash=True), default="-", help="[default: standard output]")
+@SAVE
 def gradient(file: str, of: str | None, wrt: tuple[str, ...], second: bool, save: str) -> None:
     """Make the document that computes the gradient of FILE.
 
     It can be replayed with other inputs, drawn, and differentiated again.
     """
-    from mgraph.api import load
-
-    graph = load(file)
-    derived = graph.hessian(of, wrt or None) if second else graph.gradient(of, wrt or None)
-    derived.save(save)
-    if save != "-":
-        say(f"saved: {save}")
+    graph = opened(file)
+    of = None if of is None else named(graph, "--of", [of])[0]
+    leaves = named(graph, "--wrt", wrt) or None
+    with working("differentiating"):
+        derived = graph.hessian(of, leaves) if second else graph.gradient(of, leaves)
+    _write(save, derived.to_bytes())
 
 
 @click.command()
@@ -65,25 +67,34 @@ def gradient(file: str, of: str | None, wrt: tuple[str, ...], second: bool, save
     required=True,
     help=f"One of {', '.join(TARGETS)}.",
 )
-@click.option("--save", metavar="OUT", type=click.Path(allow_dash=True), default="-", help="[default: standard output]")
+@SAVE
 def export(file: str, target: str, save: str) -> None:
     """Write FILE for another tool.
 
     python, numpy, torch, jax and c are programs that compute the same numbers and their gradients; json is
     mgraph's own document, for a FILE that is something else.
     """
-    from mgraph import files
-    from mgraph.api import load
+    graph = opened(file)
+    with working("exporting"):
+        exported = graph.export(target)
+    _write(save, exported)
 
-    files.write_all({save: load(file).export(target)})
-    if save != "-":
-        say(f"saved: {save}")
+
+def _write(path: str, data: bytes) -> None:
+    """Write a result, and say where it is unless it is on standard output."""
+    from mgraph import files
+
+    with working("writing"):
+        files.write_all({path: data})
+    if path != files.STANDARD:
+        say(f"saved: {path}")
 
 
 @click.command()
 @FILE
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
-def extract(file: str, folder: str) -> int:
+@click.option("--force", is_flag=True, help="Overwrite files that are there already.")
+def extract(file: str, folder: str, force: bool) -> int:
     """Write out the graphs that FILE carries.
 
     FILE is a notebook or a picture, DIR the folder to write documents to.
@@ -92,9 +103,8 @@ def extract(file: str, folder: str) -> int:
     the exit status is then 2.
     """
     from mgraph import files
-    from mgraph.api import contents
 
-    entries = contents(file)
+    entries = all_opened(file)
     whole = file if file == files.STANDARD or Path(file).exists() else file.rpartition("#")[0]
     stem = "graph" if whole == files.STANDARD else Path(whole).stem
     made = {}
@@ -102,12 +112,15 @@ def extract(file: str, folder: str) -> int:
         if entry.graph is not None:
             number = k if whole == file else entry.number
             made[str(Path(folder) / f"{stem}-{number}.json")] = entry.graph.to_bytes()
-    files.make_folder(folder)
-    files.write_all(made)
+    there = [path for path in made if os.path.lexists(path)]
+    if there and not force:
+        some = ", ".join(map(shown, there[:4])) + ", …" * (len(there) > 4)
+        raise FileError(f"there already: {some}; nothing is written. --force overwrites, another DIR keeps both")
+    with working("writing"):
+        files.make_folder(folder)
+        files.write_all(made)
     for path in made:
         say(f"saved: {path}")
-    if not entries:
-        say(f"{file}: no graph in this notebook")
     for entry in entries:
         if entry.error is not None:
             complain(entry.error)

@@ -1,18 +1,32 @@
-"""Commands that recompute: run and fit."""
+"""Commands that recompute: run, rows and fit."""
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mgraph.options import ENGINE, FILE, JSON, OUT, PICTURE, SET, ULPS, assignments
-from mgraph.terminal import say, show, show_json, width
+from mgraph.options import (
+    DESTINATION,
+    ENGINE,
+    FILE,
+    JSON,
+    NO_BACKWARD,
+    NO_EMBED,
+    OUT,
+    PICTURE,
+    SET,
+    ULPS,
+    assigned,
+    named,
+    opened,
+    refuse_one_file,
+)
+from mgraph.terminal import say, show, show_json, width, working
 
 if TYPE_CHECKING:
+    from mgraph.replay import Run
     from mgraph.saved import Graph
 
 
@@ -20,25 +34,15 @@ if TYPE_CHECKING:
 @FILE
 @SET
 @OUT
-@click.option("--no-backward", is_flag=True, help="Replay forward only.")
-@click.option("--save", metavar="OUT", type=click.Path(allow_dash=True), help="Save a document that records this run.")
+@NO_BACKWARD
+@click.option("--save", metavar="OUT", type=DESTINATION, help="Save a document that records this run.")
 @click.option("--draw", metavar="PICTURE", type=click.Path(), help=f"Draw this run. {PICTURE}")
-@click.option("--no-embed", is_flag=True, help="Leave the document out of the picture.")
+@NO_EMBED
 @JSON
 @ULPS
 @click.option("--full", is_flag=True, help="All digits, names and operands, however wide.")
 @click.option("--all", "everything", is_flag=True, help="All rows of a long graph.")
 @ENGINE
-@click.option("--inputs", metavar="TABLE", type=click.Path(allow_dash=True), help="Replay each row of TABLE.")
-@click.option(
-    "--output", metavar="TABLE", type=click.Path(allow_dash=True), help="Where the rows' results go.  [default: -]"
-)
-@click.option(
-    "--arithmetic",
-    type=click.Choice(["exact", "fast"]),
-    default="exact",
-    help="fast: the platform's functions, for --inputs; other last bits.",
-)
 def run(
     file: str,
     settings: tuple[str, ...],
@@ -52,81 +56,106 @@ def run(
     full: bool,
     everything: bool,
     engine: str,
-    inputs: str | None,
-    output: str | None,
-    arithmetic: str,
 ) -> int:
     """Recompute FILE and compare it with what it records.
 
     Prints every value with its gradient, and a verdict: exact, within N ulp, or differs at NODE. With --set, --out
     or --no-backward the numbers are this run's own, and the verdict is on the document as it was recorded.
 
-    With --inputs, each row of a table (.csv with a header, .jsonl or .parquet; columns are leaves) is replayed and
-    its outputs and gradients are written to --output.
+    For many rows of numbers, see mgraph rows.
     """
     from mgraph import console, files
-    from mgraph.api import load, picture_bytes
 
-    if inputs is not None:
-        if save is not None or draw or as_json or ulps is not None or full or everything:
-            raise click.UsageError("--inputs goes with --output, --set, --out, --no-backward, --engine, --arithmetic")
-        if inputs == file == files.STANDARD:
-            raise click.UsageError("FILE and --inputs would both read standard input")
-        _run_rows(load(file), settings, outputs, not no_backward, engine, inputs, output or files.STANDARD, arithmetic)
-        return 0
-    if output is not None or arithmetic != "exact":
-        raise click.UsageError("--output and --arithmetic are for --inputs")
     if save == files.STANDARD and as_json:
         raise click.UsageError("--save - and --json would both write to standard output")
-    graph = load(file)
-    result = graph.replay(assignments(settings), outputs or None, backward=not no_backward, engine=engine)
-    report = graph.verify(ulps, finite_differences=False)
-    if draw and save is not None and os.path.realpath(draw) == os.path.realpath(save):
-        raise click.UsageError("--save and --draw name the same file")
-    made = {}
-    if draw:
-        made[draw] = picture_bytes(graph.draw(result), draw, embed=not no_embed)
-    if save is not None:
-        made[save] = graph.with_run(result).to_bytes()
-    files.write_all(made)
+    refuse_one_file("--save", save, "--draw", draw)
+    graph = opened(file)
+    inputs, only = assigned(graph, settings), named(graph, "--out", outputs)
+    with working("replaying"):
+        result = graph.replay(inputs, only or None, backward=not no_backward, engine=engine)
+    with working("checking"):
+        report = graph.verify(ulps, finite_differences=False)
+    _write_run(graph, result, save, draw, embed=not no_embed)
     if as_json:
         show_json(console.run_json(file, result, report))
     elif save != files.STANDARD:  # then the document is on standard output
         show(console.run_lines(graph, result, report, width(), full, everything))
-    if draw:
-        say(f"drawn: {draw}")
-    if save not in (None, "-"):
-        say(f"saved: {save}")
+    _tell(drawn=draw, saved=None if save == files.STANDARD else save)
     return 0 if report.ok else 1
 
 
-def _run_rows(
-    graph: Graph,
+def _write_run(graph: Graph, result: Run, save: str | None, draw: str | None, embed: bool) -> None:
+    """Draw and save a run: both, or neither."""
+    from mgraph import files
+    from mgraph.api import picture_bytes
+
+    made = {}
+    if draw:
+        with working("drawing"):
+            made[draw] = picture_bytes(graph.draw(result), draw, embed=embed)
+    with working("writing"):
+        if save:
+            made[save] = graph.with_run(result).to_bytes()
+        files.write_all(made)
+
+
+def _tell(**paths: str | None) -> None:
+    """Say what was written where."""
+    for what, path in paths.items():
+        if path:
+            say(f"{what}: {path}")
+
+
+@click.command()
+@FILE
+@click.argument("table", metavar="TABLE", type=click.Path(allow_dash=True))
+@click.option("-o", "--output", metavar="OUT", type=DESTINATION, default="-", help="[default: standard output]")
+@SET
+@OUT
+@NO_BACKWARD
+@ENGINE
+@click.option(
+    "--arithmetic",
+    type=click.Choice(["exact", "fast"]),
+    default="exact",
+    help="fast: the platform's functions; other last bits.  [default: exact]",
+)
+def rows(
+    file: str,
+    table: str,
+    output: str,
     settings: tuple[str, ...],
     outputs: tuple[str, ...],
-    backward: bool,
+    no_backward: bool,
     engine: str,
-    inputs: str,
-    output: str,
     arithmetic: str,
 ) -> None:
-    """Replay a table, with a progress bar on a terminal, and say on standard error what was done."""
-    from contextlib import nullcontext
+    """Replay FILE for each row of TABLE.
 
-    graph = graph.slice(outputs) if outputs else graph
-    length = Path(inputs).stat().st_size if Path(inputs).is_file() else 0
-    shown = sys.stderr.isatty() and output != "-" and length > 0
-    with click.progressbar(length=length, label=inputs, file=sys.stderr) if shown else nullcontext() as bar:
+    TABLE and OUT end in .csv (with a header), .jsonl (an object a line) or .parquet; - is CSV. The columns of TABLE
+    are inputs or parameters of FILE; those of OUT its outputs and, without --no-backward, the gradient of each column
+    of TABLE, as "grad NAME". --set gives a leaf one number for all rows.
+    """
+    from mgraph import files
+
+    if table == file == files.STANDARD:
+        raise click.UsageError("FILE and TABLE would both read standard input")
+    graph = opened(file)
+    only = named(graph, "--out", outputs)
+    graph = graph.slice(only) if only else graph
+    fixed = assigned(graph, settings)
+    size = Path(table).stat().st_size if Path(table).is_file() else 0
+    with working(f"replaying {files.display(table)}", size) as progress:
         done = graph.replay_rows(
-            inputs,
+            table,
             output,
-            fixed=assignments(settings),
-            backward=backward,
+            fixed=fixed,
+            backward=not no_backward,
             engine=engine,
             arithmetic=arithmetic,
-            progress=bar.update if bar is not None else None,
+            progress=progress,
         )
-    place = "standard output" if output == "-" else output
+    place = "standard output" if output == files.STANDARD else output
     say(f"rows: {done.rows:,} written to {place}; engine: {done.engine}, {done.arithmetic} arithmetic")
 
 
@@ -161,13 +190,12 @@ def fit(
     """
     from mgraph import chart, console, files
     from mgraph.api import fit as fitted
-    from mgraph.api import load, read_columns
+    from mgraph.api import read_columns
 
     if plot and not plot.endswith(".svg"):
         raise click.UsageError("--plot draws an .svg")
-    if plot and save and os.path.realpath(plot) == os.path.realpath(save):
-        raise click.UsageError("--save and --plot name the same file")
-    graph = load(file)
+    refuse_one_file("--save", save, "--plot", plot)
+    graph = opened(file)
     slope = 0.0 if rate_end is None else rate_end - rate
     columns = None if data is None else read_columns(data)
     found = fitted(
@@ -181,6 +209,4 @@ def fit(
         show_json({"losses": found.losses, "engine": found.engine, "parameters": console.parameters(found.graph)})
     else:
         show(console.fit_lines(found))
-    for what, path in (("drawn", plot), ("saved", save)):
-        if path:
-            say(f"{what}: {path}")
+    _tell(drawn=plot, saved=save)

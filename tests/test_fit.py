@@ -6,6 +6,8 @@ import importlib.util
 import json
 import math
 import random
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -150,7 +152,7 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
     assert lines[-2].startswith("after 200 steps, loss ") and lines[-1] == "engine: reference"
     assert done.stderr == "drawn: loss.svg\nsaved: out.json\n"
     assert load(tmp_path / "out.json").data["w"] == pytest.approx(2.0, abs=1e-2)
-    assert (tmp_path / "loss.svg").read_text().startswith("<svg ")
+    assert "<svg " in (tmp_path / "loss.svg").read_text()
     done = cli("fit", "line.json", "--steps", "3", "--rate", "0.1", "--rate-end", "0.0", "--json")
     found = json.loads(done.stdout)
     assert found["losses"] == fit(line(), 3, lambda step: 0.1 + (0.0 - 0.1) * step / 3).losses
@@ -173,10 +175,27 @@ def test_the_gradient_command(cli: Cli, tmp_path: Path) -> None:
     assert mgraph.loads(piped.stdout).outputs == ["d2d/da da", "d2d/da db", "d2d/db db"]
 
 
-@pytest.mark.parametrize("numbers", [[1.0], [3.0, 3.0], [1.0, 0.001], [5.0, -2.0, 0.5], [1e-300, 1e-5]])
+@pytest.mark.parametrize("numbers", [[1.0], [3.0, 3.0], [1.0, 0.001], [5.0, -2.0, 0.5], [1e-300, 1e-5], [1e300, -1e9]])
 def test_a_curve_of_any_numbers_is_a_picture(numbers: list[float]) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed (the extra mgraph-replay[plot])")
     from xml.etree import ElementTree
 
-    root = ElementTree.fromstring(curve(numbers, "a < b & c"))
-    (polyline,) = root.iter("{http://www.w3.org/2000/svg}polyline")
-    assert len(polyline.attrib["points"].split()) == len(numbers)
+    title = "a < b & $c$ $\x1b 日本"
+    drawn = curve(numbers, title, "loss.svg")
+    root = ElementTree.fromstring(drawn)
+    (line,) = [g for g in root.iter("{http://www.w3.org/2000/svg}g") if g.get("id") == "loss"]
+    assert len(re.findall("[ML]", line[0].attrib["d"])) == len(numbers)
+    assert "a < b & $c$ $\\x1b 日本" in [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert curve(numbers, title, "loss.svg") == drawn
+    assert curve(numbers, title, "loss.png").startswith(b"\x89PNG")
+    assert curve(numbers, title, "loss.PDF") == curve(numbers, title, "loss.pdf")
+
+
+def test_a_plot_without_matplotlib_or_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(mgraph.DrawError) as refused:
+        curve([1.0], "", "loss.gif")
+    assert str(refused.value) == "'loss.gif': the ending says what to plot: .svg, .png, .pdf"
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(mgraph.DrawError) as refused:
+        curve([1.0], "", "loss.svg")
+    assert str(refused.value) == "a plot needs matplotlib (the extra plot): pip install matplotlib"

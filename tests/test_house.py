@@ -144,6 +144,7 @@ MAY_IMPORT = {
     "cells": {"api", "drawing", "render", "replay", "value"},
     "console": {"api", "saved", "document", "replay", "table", "verify"},
     "chart": set(),
+    "chart": {"errors", "terminal"},
     "options": {"api", "containers", "errors", "files", "ops", "saved", "terminal"},
     "commands": set(),
     "commands.replaying": {"api", "chart", "console", "files", "options", "replay", "saved", "terminal"},

@@ -169,7 +169,7 @@ def rows(
 @click.option("--data", metavar="TABLE", type=click.Path(), help="Take the mean over the rows of a table of inputs.")
 @ENGINE
 @click.option("--save", metavar="OUT", type=click.Path(), help="Save the document with the parameters found.")
-@click.option("--plot", metavar="PICTURE", type=click.Path(), help="Draw the loss over the steps (.svg).")
+@click.option("--plot", metavar="PICTURE", type=click.Path(), help="Plot the loss over the steps: .svg, .png or .pdf.")
 @JSON
 def fit(
     file: str,
@@ -192,19 +192,25 @@ def fit(
     from mgraph.api import fit as fitted
     from mgraph.api import read_columns
 
-    if plot and not plot.endswith(".svg"):
-        raise click.UsageError("--plot draws an .svg")
     refuse_one_file("--save", save, "--plot", plot)
+    if plot:
+        chart.ending(plot)  # before any work
     graph = opened(file)
-    slope = 0.0 if rate_end is None else rate_end - rate
+    target = None if loss is None else named(graph, "--loss", [loss])[0]
     columns = None if data is None else read_columns(data)
-    found = fitted(
-        graph, steps, lambda step: rate + slope * step / steps, data=columns, loss=loss, method=method, engine=engine
-    )
-    made = {plot: chart.curve(found.losses, f"Loss of {graph.document.get('title', file)}").encode()} if plot else {}
+    slope = 0.0 if rate_end is None else rate_end - rate
+    with working("fitting"):
+        found = fitted(
+            graph, steps, lambda k: rate + slope * k / steps, data=columns, loss=target, method=method, engine=engine
+        )
+    made = {}
+    if plot:
+        with working("drawing"):
+            made[plot] = chart.curve(found.losses, f"Loss of {graph.document.get('title', file)}", plot)
     if save:
         made[save] = found.graph.to_bytes()
-    files.write_all(made)
+    with working("writing"):
+        files.write_all(made)
     if as_json:
         show_json({"losses": found.losses, "engine": found.engine, "parameters": console.parameters(found.graph)})
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from textwrap import fill
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from mgraph.document import number as json_number
@@ -142,7 +142,7 @@ def facts_lines(found: dict[str, Any], width: int) -> list[str]:
             continue
         label, text = f"{key:<13}", printable(_in_words(value))
         if key == "description":
-            lines.append(fill(text, width, initial_indent=label, subsequent_indent=" " * len(label)))
+            lines += wrap(text, width, initial_indent=label, subsequent_indent=" " * len(label))
         else:
             fits = len(label) + len(text) <= width
             lines.append(cut(f"{label}{text}" if fits else f"{key}  {text}", width))

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TextIO
-from unicodedata import combining, east_asian_width
 
 import click
 
@@ -111,10 +110,12 @@ def cut(text: str, limit: int) -> str:
 
 
 def cells(text: str) -> int:
-    """How many terminal columns a text takes (Unicode Standard Annex 11)."""
+    """How many columns of a terminal a printable text takes."""
     if text.isascii():
         return len(text)
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    from wcwidth import wcswidth
+
+    return wcswidth(text)
 
 
 def _coloured(stream: Any) -> bool:

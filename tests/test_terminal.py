@@ -18,6 +18,7 @@ from conftest import ROOT
 
 import mgraph
 from mgraph import Value, load
+from mgraph.terminal import cells, cut
 
 if os.name != "posix":
     pytest.skip("pseudo-terminals and signals as POSIX has them", allow_module_level=True)
@@ -142,6 +143,17 @@ def test_an_encoding_without_a_character_is_no_error(tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     done = subprocess.run([*MGRAPH, "run", "x.json"], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
     assert "\\u65e5\\u672c" in done.stdout and done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("abc", 3), ("日本", 4), ("e\u0301", 1), ("ก็", 1), ("a\u20dd", 1), ("\u1112\u1161", 2)],
+    ids=ascii,
+)
+def test_the_columns_that_a_text_takes(text: str, columns: int) -> None:
+    assert cells(text) == columns
+    assert cut(text, columns) == text
+    assert cells(cut(text * 9, 5)) <= 5
 
 
 # What is being done ------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 from mgraph import document as _document
 from mgraph import files
 from mgraph.document import Document
-from mgraph.errors import DocumentError, DrawError, MgraphError
+from mgraph.errors import DocumentError, DrawError, MgraphError, shown
 from mgraph.graph import Wiring
 from mgraph.saved import Graph, collector_paused
 from mgraph.value import Value
@@ -267,45 +268,25 @@ def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:
 
     Each number among the arguments, defaults included, becomes an ``input`` of that name; in a list or tuple, of
     its place (``x[0]``); in a NumPy array of floats, of its place there (``W[2,3]``). The function returns a value,
-    or a list, tuple, dict or array of them; with one output its gradients are recorded too. Control flow is recorded
-    as it went for these numbers. Raises TypeError for a
+    or a list, tuple, dict or array of them; with one output its gradients are recorded too. Of control flow, only the
+    branch taken for these numbers is recorded; an argument that no output depends on is named by a UserWarning. Raises
+    TypeError where the function makes a plain number of a value, as ``float(x)`` and ``math.exp(x)`` do, and for a
     result that is not made of values or numbers.
     """
-    from inspect import Parameter, signature
+    from mgraph import tracing
 
-    bound = signature(function).bind(*args, **inputs)
-    bound.apply_defaults()
-    for name, x in bound.arguments.items():
-        if signature(function).parameters[name].kind is Parameter.VAR_KEYWORD:
-            bound.arguments[name] = {key: _as_inputs(key, each) for key, each in x.items()}
-        else:
-            bound.arguments[name] = _as_inputs(name, x)
-    result = function(*bound.args, **bound.kwargs)
-    outputs = list(result.values()) if isinstance(result, dict) else result
-    outputs = list(_flat(outputs))
+    outputs, unused = tracing.call(function, args, inputs)
     if len(outputs) == 1 and isinstance(outputs[0], Value):
         outputs[0].backward()
     title = getattr(function, "__name__", "<lambda>")
-    return record(*outputs, title=None if title == "<lambda>" else title)
-
-
-def _flat(outputs: Any) -> Iterator[Any]:
-    if isinstance(outputs, list | tuple) or getattr(outputs, "shape", None):
-        for each in outputs:
-            yield from _flat(each)
-    else:
-        yield outputs
-
-
-def _as_inputs(name: str, x: Any) -> Any:
-    if isinstance(x, list | tuple):
-        values = [_as_inputs(f"{name}[{k}]", each) for k, each in enumerate(x)]
-        return type(x)(*values) if hasattr(x, "_fields") else type(x)(values)
-    if getattr(getattr(x, "dtype", None), "kind", "") == "f" and getattr(x, "shape", None):
-        from mgraph.arrays import array
-
-        return array(x, name)
-    return Value(x, name=name) if isinstance(x, float | int | Real) and x is not True and x is not False else x
+    graph = record(*outputs, title=None if title == "<lambda>" else title)
+    if unused:
+        warnings.warn(
+            f"no output depends on {', '.join(map(shown, unused))}, so the graph is without. Branches are recorded as"
+            " taken for these numbers, and so are max(x, y), int(x) and round(x); mgraph.maximum(x, y) is an operation",
+            stacklevel=2,
+        )
+    return graph
 
 
 def array(data: Any, name: str | None = None, op: str = "input") -> Any:

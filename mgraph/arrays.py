@@ -108,4 +108,5 @@ def values_of(x: Any) -> list[Value]:
 
 def numbers_of(x: Any) -> Any:
     """The numbers that an array of values holds now, as binary64, in its shape."""
-    return np.vectorize(float, otypes=[float])(np.asarray(x, object).view(np.ndarray))
+    plain = np.vectorize(lambda each: each.data if isinstance(each, Value) else float(each), otypes=[float])
+    return plain(np.asarray(x, object).view(np.ndarray))

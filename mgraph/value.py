@@ -32,6 +32,7 @@ FIXED = (CONSTANT, LITERAL)
 """Ops of values that get no gradient."""
 _serial = count()
 _scope: ContextVar[str | None] = ContextVar("scope", default=None)
+_tracing: ContextVar[bool] = ContextVar("tracing", default=False)
 
 
 class Value(Methods):
@@ -136,13 +137,19 @@ class Value(Methods):
     # Numbers that are read off a value; nothing is recorded.
 
     def __float__(self) -> float:
+        if _tracing.get():
+            raise TypeError(
+                "while mgraph.trace records, a Value must not become a plain number, which a replay could not change:"
+                " write mgraph.exp(x) or x.exp() in place of math.exp(x), mgraph.maximum(x, y) in place of max(x, y);"
+                " to look at the number, x.data"
+            )
         return self.data
 
     def __int__(self) -> int:
         return int(self.data)
 
     def __complex__(self) -> complex:
-        return complex(self.data)
+        return complex(float(self))
 
     def __bool__(self) -> bool:
         return self.data != 0.0
@@ -244,6 +251,16 @@ def scope(name: str, *, absolute: bool = False) -> Iterator[str]:
         _scope.reset(token)
 
 
+@contextmanager
+def tracing() -> Iterator[None]:
+    """Let no value become a plain number inside: ``float(x)``, and with it ``math.exp(x)``, raises TypeError."""
+    token = _tracing.set(True)
+    try:
+        yield
+    finally:
+        _tracing.reset(token)
+
+
 def topological_order(roots: tuple[Value, ...]) -> list[Value]:
     """Every value that ``roots`` depend on, themselves included, in the order in which they were made."""
     seen = set(roots)
@@ -319,7 +336,7 @@ def _binary(name: str, forward: Callable[..., float], left: object, right: objec
 def _compared(compare: Callable[[float, float], bool], value: Value, other: object) -> bool:
     if not isinstance(other, Value | Real):
         return NotImplemented  # type: ignore[no-any-return]
-    return compare(value.data, float(other))
+    return compare(value.data, other.data if isinstance(other, Value) else float(other))
 
 
 OPERATORS = {

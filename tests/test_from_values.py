@@ -564,6 +564,7 @@ NUMPY = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:no output depends on 'b'")
 @pytest.mark.parametrize("name", NUMPY)
 def test_numpy_functions_on_arrays_of_values(name: str) -> None:
     np = pytest.importorskip("numpy")

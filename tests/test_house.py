@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "dot": {"errors"},
     "value": {"op_types", "ops", "seams"},  # op_types: stubs, for type checkers alone
     "nn": {"value"},
+    "tracing": {"arrays", "value"},
     "arrays": {"ops", "value"},
     "document": {"errors", "ops", "strictjson"},
     "graph": {"document", "errors", "ops"},
@@ -136,6 +137,7 @@ MAY_IMPORT = {
         "recording",
         "rows",
         "saved",
+        "tracing",
         "value",
         "verify",
     },

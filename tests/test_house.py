@@ -40,6 +40,10 @@ MAY_IMPORT = {
     "dot": {"errors"},
     "value": {"op_types", "ops", "seams"},  # op_types: stubs, for type checkers alone
     "nn": {"value"},
+    "value": {"ops"},
+    "nn": {"nn.micrograd", "nn.networks"},
+    "nn.micrograd": {"nn.networks", "value"},
+    "nn.networks": {"value"},
     "tracing": {"arrays", "value"},
     "arrays": {"ops", "value"},
     "document": {"errors", "ops", "strictjson"},

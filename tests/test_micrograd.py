@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 
+import numpy as np
 import pytest
-from conftest import with_dot
+from conftest import ROOT, sample_script, with_dot
 from graphviz import Digraph
 
 from mgraph import Value, nn
@@ -118,3 +120,81 @@ def test_the_same_network_and_training_step_as_micrograd() -> None:
         losses.append(history)
     assert losses[1] == pytest.approx(losses[0], rel=1e-13)
     assert losses[1][0] == losses[0][0]
+
+
+DEMO = """
+import random
+import numpy as np
+from micrograd.engine import Value
+from micrograd.nn import Neuron, Layer, MLP
+
+np.random.seed(1337)
+random.seed(1337)
+X, y = moons()
+model = MLP(2, [16, 16, 1])
+print(model)
+print("number of parameters", len(model.parameters()))
+
+def loss(batch_size=None):
+    if batch_size is None:
+        Xb, yb = X, y
+    else:
+        ri = np.random.permutation(X.shape[0])[:batch_size]
+        Xb, yb = X[ri], y[ri]
+    inputs = [list(map(Value, xrow)) for xrow in Xb]
+    scores = list(map(model, inputs))
+    losses = [(1 + -yi*scorei).relu() for yi, scorei in zip(yb, scores)]
+    data_loss = sum(losses) * (1.0 / len(losses))
+    alpha = 1e-4
+    reg_loss = alpha * sum((p*p for p in model.parameters()))
+    total_loss = data_loss + reg_loss
+    accuracy = [(yi > 0) == (scorei.data > 0) for yi, scorei in zip(yb, scores)]
+    return total_loss, sum(accuracy) / len(accuracy)
+
+for k in range(100):
+    total_loss, acc = loss()
+    model.zero_grad()
+    total_loss.backward()
+    learning_rate = 1.0 - 0.9*k/100
+    for p in model.parameters():
+        p.data -= learning_rate * p.grad
+    if k % 1 == 0:
+        print(f"step {k} loss {total_loss.data}, accuracy {acc*100}%")
+"""
+"""The code of micrograd's demo.ipynb, but for the plots and for where the moons come from."""
+
+
+def test_micrograds_demo_with_only_its_imports_changed_trains_to_micrograds_losses(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("micrograd.engine", reason="micrograd is not installed (the extra [test])")
+    rows = sample_script(ROOT / "samples" / "moons.json.gz").two_moons()[::8]
+    points, classes = np.array([point for point, _ in rows]), np.array([label for _, label in rows])
+    short = DEMO.replace("range(100)", "range(10)")
+    ours = short.replace("from micrograd.engine import", "from mgraph import")
+    ours = ours.replace("from micrograd.nn import", "from mgraph.nn.micrograd import")
+    assert "micrograd." not in ours.replace("mgraph.nn.micrograd", "")
+    printed = []
+    for source in (short, ours):
+        exec(compile(source, "demo", "exec"), {"moons": lambda: (points, classes)})
+        printed.append(capsys.readouterr().out.splitlines())
+    theirs, mine = printed
+    assert mine[:2] == theirs[:2] and mine[0].startswith("MLP of [Layer of [ReLUNeuron(2), ")
+    assert len(mine) == len(theirs) == 12
+    for line, wanted in zip(mine[2:], theirs[2:], strict=True):
+        (step, x, rest), (same_step, y, same_rest) = (re.split(r"(?<=loss )([^,]+)", each) for each in (line, wanted))
+        assert (step, rest) == (same_step, same_rest)
+        assert float(x) == pytest.approx(float(y), rel=1e-12)
+
+
+def test_micrograds_nn_calls_and_texts() -> None:
+    random.seed(3)
+    mine = nn.micrograd.MLP(3, [2, 1])
+    assert repr(mine) == "MLP of [Layer of [ReLUNeuron(3), ReLUNeuron(3)], Layer of [LinearNeuron(2)]]"
+    assert [layer.neurons[0].nonlin for layer in mine.layers] == [True, False]
+    assert repr(nn.micrograd.Layer(2, 1, nonlin=False)) == "Layer of [LinearNeuron(2)]"
+    assert nn.micrograd.Neuron(2, False).parameters()[2].data == 0.0
+    random.seed(3)
+    assert [p.data for p in nn.MLP(3, [2, 1]).parameters()] == [p.data for p in mine.parameters()]
+    assert mine.layers[0].neurons[1].w[0].scope == "mlp/layer0/neuron1"
+    assert isinstance(mine, nn.MLP) and isinstance(mine.layers[0].neurons[0], nn.micrograd.Module)

@@ -1,4 +1,4 @@
-"""Neurons, layers and multi-layer perceptrons of ``Value`` s, called as micrograd's are.
+"""Neurons, layers and multi-layer perceptrons of values, called as micrograd's are, with tanh unless told otherwise.
 
 A neuron is φ(Σ wᵢ·xᵢ + b), summed from the bias on. Its weights and bias are ``parameter`` leaves, and
 everything it makes is recorded under its scope, such as ``mlp/layer0/neuron3``.
@@ -67,6 +67,8 @@ class Neuron(Module):
 class Layer(Module):
     """``nout`` neurons over the same ``nin`` inputs. A layer of one neuron returns a Value, not a list."""
 
+    neurons: Sequence[Neuron]
+
     def __init__(
         self, nin: int, nout: int, nonlin: bool = True, *, activation: str = "tanh", name: str = "layer"
     ) -> None:
@@ -89,10 +91,14 @@ class Layer(Module):
 class MLP(Module):
     """Layers of sizes ``nouts`` over ``nin`` inputs; ``activation`` on all but the last, ``output`` on that.
 
-    >>> MLP(2, [16, 16, 1], activation="relu")  # micrograd's own demo
+    The default is tanh, where micrograd's ``MLP`` has ReLU: :mod:`mgraph.nn.micrograd` is that one.
+
+    >>> MLP(2, [16, 16, 1], activation="relu")  # the network of micrograd's demo
 
     A last layer of one neuron returns a Value, a larger one a list of them.
     """
+
+    layers: Sequence[Layer]
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 
 from mgraph import Graph
-from mgraph.formats import TARGETS, export, module
+from mgraph.formats import TARGETS, module
 
 PAGE = Path(__file__).with_name("exporting.md")
 STATED = ("python", "numpy", "torch", "jax", "c", "onnx")
@@ -49,7 +49,7 @@ def survives() -> list[str]:
     """Per format: structure, order, names, values, gradients, scopes."""
     lines = ["| out | structure | order | names | values | gradients | scopes |", "|---|---|---|---|---|---|---|"]
     for name in TARGETS:
-        raw = export(PROBE, name)
+        raw = PROBE.export(name)
         code = name in CODE
         alone = name == "latex-expression"
         row = [

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from array import array as _packed
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import nan
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 from mgraph import document as _document
 from mgraph import files
+from mgraph.collector import collector_paused
 from mgraph.document import Document
 from mgraph.errors import DocumentError, DrawError, MgraphError, shown
-from mgraph.graph import Wiring
-from mgraph.saved import Graph, collector_paused
+from mgraph.saved import Graph
 from mgraph.value import Value
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
 
+@collector_paused()
 def load(path: str | os.PathLike[str]) -> Graph:
     """Read a graph: a document, plain or gzipped; a picture that carries one (.svg, .png); a notebook's
     (``lesson.ipynb#2`` by its number, ``lesson.ipynb#loss`` by its title); ONNX (.onnx) or CppAD's JSON; ``-`` is
@@ -31,8 +34,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
     """
     from mgraph.containers import read_one
 
-    with collector_paused():
-        return _graph(read_one(path), files.display(path))
+    return _graph(read_one(path), files.display(path))
 
 
 class Entry(NamedTuple):
@@ -50,37 +52,37 @@ class Entry(NamedTuple):
     """Which of the file's graphs it is, from 1 on."""
 
 
+@collector_paused()
 def contents(path: str | os.PathLike[str]) -> list[Entry]:
     """Every graph in a file; a notebook has any number, some of them broken perhaps. Raises as :func:`load` does."""
     from mgraph.containers import read_all
 
     found = []
-    with collector_paused():
-        for name, place, document, error, number in read_all(path):
-            try:
-                graph = None if document is None else _graph(document, name)
-            except DocumentError as broken:
-                if not place.startswith("cell"):
-                    raise
-                found.append(Entry(name, place, None, broken, number))
-            else:
-                found.append(Entry(name, place, graph, error, number))
+    for name, place, document, error, number in read_all(path):
+        try:
+            graph = None if document is None else _graph(document, name)
+        except DocumentError as broken:
+            if not place.startswith("cell"):
+                raise
+            found.append(Entry(name, place, None, broken, number))
+        else:
+            found.append(Entry(name, place, graph, error, number))
     return found
 
 
 def _graph(document: Document, name: str) -> Graph:
-    graph = Graph.__new__(Graph)
+    """The graph of a document read from a file. Raises DocumentError, with the file's name."""
     try:
-        Wiring.__init__(graph, document)  # the document has been checked already
+        return Graph._of(document)
     except DocumentError as error:
         error.file = name
         raise
-    return graph
 
 
+@collector_paused()
 def loads(text: str | bytes) -> Graph:
     """Read a document from JSON text. Raises DocumentError."""
-    return Graph(_document.parse(text.encode() if isinstance(text, str) else text))
+    return Graph._of(_document.parse(text.encode() if isinstance(text, str) else text))
 
 
 def save(
@@ -109,6 +111,7 @@ def save(
     return graph  # type: ignore[no-any-return]
 
 
+@collector_paused()
 def from_values(
     *roots: Any,
     names: Mapping[str, object] | None = None,
@@ -132,10 +135,9 @@ def from_values(
         raise TypeError("from_values needs at least one value")
     if all(isinstance(root, Value) for root in roots):
         return record(*roots, title=title, names=names, tolerance=tolerance, meta=meta)
-    with collector_paused():
-        document = values.load(roots, names=names, ops=ops, title=title, tolerance=tolerance)
-        document["meta"] = {**document["meta"], **(meta or {})}
-        return _graph(_document.validate(document) if meta else document, "values")
+    document = values.load(roots, names=names, ops=ops, title=title, tolerance=tolerance)
+    document["meta"] = _document.free_form({**document["meta"], **(meta or {})})
+    return Graph._of(document)
 
 
 def from_torch(
@@ -155,7 +157,7 @@ def from_torch(
     """
     from mgraph.formats import module
 
-    return Graph(module("torch").load(output, names, inputs=inputs, tolerance=tolerance, title=title))
+    return Graph._of(module("torch").load(output, names, inputs=inputs, tolerance=tolerance, title=title))
 
 
 def from_jax(
@@ -174,7 +176,7 @@ def from_jax(
     """
     from mgraph.formats import module
 
-    return Graph(module("jax").load(function, *args, names=names, tolerance=tolerance, title=title))
+    return Graph._of(module("jax").load(function, *args, names=names, tolerance=tolerance, title=title))
 
 
 def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, title: str | None = None) -> Graph:
@@ -185,9 +187,10 @@ def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, t
     """
     from mgraph.formats import module
 
-    return Graph(module("sympy").load(expressions, values, title=title))
+    return Graph._of(module("sympy").load(expressions, values, title=title))
 
 
+@collector_paused()
 def record(
     *outputs: Value | SupportsFloat,
     title: str | None = None,
@@ -202,15 +205,19 @@ def record(
     variables that hold them; ``tolerance`` is in ULP; ``meta`` is any JSON. Raises DocumentError.
     """
     from mgraph.recording import document_of, without_gradients
-    from mgraph.verify import ulps
 
     if not outputs:
         raise TypeError("record needs at least one value")
-    graph = Graph(document_of(outputs, title=title, names=names, tolerance=tolerance, meta=meta))
-    run = graph.replay() if graph.grad else None
-    if run and any(ulps(run.grad[name], grad) for name, grad in graph.grad.items()):
-        return Graph(without_gradients(graph.document))
+    document = document_of(outputs, title=title, names=names, tolerance=tolerance, meta=meta)
+    graph = Graph._of(document)
+    if graph._wiring.grad and _bits(graph._wiring.grad.numbers) != _bits(graph.replay().grad.numbers):
+        return Graph._of(without_gradients(document))
     return graph
+
+
+def _bits(numbers: Iterable[float | None]) -> bytes:
+    """The doubles as bytes, to be compared all at once: any two NaNs are the same, and so is what has no number."""
+    return _packed("d", [nan if x is None or x != x else x for x in numbers]).tobytes()
 
 
 class Fit(NamedTuple):

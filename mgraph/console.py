@@ -6,6 +6,7 @@ from collections import Counter
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from mgraph.document import VERSION
 from mgraph.document import number as json_number
 from mgraph.errors import printable
 from mgraph.table import number, table
@@ -24,14 +25,14 @@ SOME = 10
 def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, everything: bool) -> list[Line]:
     """A run: its title, the table, the first number that is not finite, the verdict."""
     head, *rows = table(run.shown(), run.data, run.grad, width, full, everything)
-    lines: list[Line] = [Styled(graph.document["title"], "title")] if "title" in graph.document else []
+    lines: list[Line] = [] if graph.title is None else [Styled(graph.title, "title")]
     lines += [Styled(head, "head"), *rows]
     bad = run.first_nonfinite()
     if bad is not None:
         causes = [f"{name} = {number(x)}" if name in run.data else number(x) for name, x in bad.operands]
         origin = f", of {' and '.join(causes)}" if causes else ""
         lines.append(Styled(f"first not finite: {bad.node} = {number(bad.data)}{origin}", "notice"))
-    own = bool(run.overrides) or run.wiring is not graph
+    own = bool(run.overrides) or len(run.data) < len(graph)
     return [*lines, f"engine: {run.engine}", verdict_line(report, "verdict on the record" if own else "verdict")]
 
 
@@ -107,13 +108,12 @@ def _ulps(distance: int) -> str:
 
 def facts(graph: Graph) -> dict[str, Any]:
     """What is in a document, for ``info``."""
-    document = graph.document
-    found: dict[str, Any] = {"title": document["title"]} if "title" in document else {}
-    description = document.get("meta", {}).get("description")
+    found: dict[str, Any] = {} if graph.title is None else {"title": graph.title}
+    description = graph.meta.get("description")
     if isinstance(description, str):
         found["description"] = description
     return found | {
-        "format": document["mgraph"],
+        "format": VERSION,
         "nodes": len(graph),
         "ops": dict(Counter(node["op"] for node in graph.nodes).most_common()),
         "depth": graph.depth,
@@ -122,7 +122,7 @@ def facts(graph: Graph) -> dict[str, Any]:
         "constants": graph.constants,
         "outputs": graph.outputs,
         "recorded": {"data": len(graph.data), "grad": len(graph.grad)},
-        "tolerance": document.get("tolerance", {"ulps": 0}),
+        "tolerance": {"ulps": graph.tolerance},
         **_digests(graph),
     }
 
@@ -151,7 +151,7 @@ def facts_lines(found: dict[str, Any], width: int) -> list[str]:
 
 def heading(name: str, place: str, graph: Graph) -> Line:
     """One graph of several: what it is called, and where it is."""
-    title = f" {graph.document['title']}" if "title" in graph.document else ""
+    title = "" if graph.title is None else f" {graph.title}"
     return [Styled(f"{name}{title}", "title"), f" ({place})"]
 
 
@@ -162,7 +162,7 @@ def entry(found: Entry) -> dict[str, Any]:
         return {**known, "error": str(found.error)}
     return {
         **known,
-        "title": found.graph.document.get("title"),
+        "title": found.graph.title,
         "nodes": len(found.graph),
         "outputs": found.graph.outputs,
         "digest": found.graph.digest,
@@ -176,7 +176,7 @@ def entry_lines(file: str, entries: list[Entry], width: int) -> list[str]:
     lines = []
     for k, each in enumerate(entries, 1):
         count = "broken" if each.graph is None else f"{len(each.graph):,} node{'s' * (len(each.graph) != 1)}"
-        title = "" if each.graph is None else each.graph.document.get("title", "")
+        title = "" if each.graph is None else each.graph.title or ""
         lines.append(cut(f"#{k:<3} {each.place:<18} {count:<14} {printable(title)}".rstrip(), width))
     return lines
 

@@ -119,8 +119,7 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
         )
     try:
         if path.lower().endswith(".onnx"):
-            document = module("onnx").load(raw, Path(path).parent)
-            yield Kept(where, "", _document.validate(document), None)
+            yield Kept(where, "", module("onnx").load(raw, Path(path).parent), None)
         elif png.match(raw):
             yield Kept(where, "PNG picture", _carried(png.load(raw)), None)
         elif svg.match(raw):
@@ -159,7 +158,7 @@ def _json(raw: bytes, where: str) -> Iterator[Kept]:
             yield _checked(found, f"{where}#{k + 1}", place)._replace(number=k + 1)
         return
     if isinstance(loaded, dict) and "op_usage_vec" in loaded:  # one of CppAD's keys
-        yield Kept(where, "", _document.validate(module("cppad").load(raw)), None)
+        yield Kept(where, "", module("cppad").load(raw, loaded=loaded), None)
         return
     yield Kept(where, "", _document.checked(loaded, raw), None)
 

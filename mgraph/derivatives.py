@@ -14,7 +14,7 @@ from functools import cache, partial
 from math import nan
 from typing import Any
 
-from mgraph.document import Document, Node, number
+from mgraph.document import NAME_LIMIT, Document, Node, number
 from mgraph.errors import ReplayError, shown
 from mgraph.graph import Wiring
 from mgraph.ops import CONSTANT, LEAVES, OPS
@@ -169,21 +169,32 @@ class _Writer:
         """A node for a number that cannot be a literal."""
         key = (CONSTANT, (repr(x),))
         if key not in self._known:
-            name = f"c{len(self._known)}"
-            while name in self.nodes or name in self._old:
-                name += "_"
+            name = self._free(f"c{len(self._known)}")
             self.nodes[name] = {"id": name, "op": CONSTANT, "data": number(x), "scope": SCOPE}
             self._known[key] = name
         return self._known[key]
 
     def output(self, term: Term, name: str) -> str:
-        """A node of its own for a result: 0 + x, as an adjoint starts from 0; or a constant."""
+        """A node of its own for a result: 0 + x, as an adjoint starts from 0; or a constant.
+
+        A name that is too long for an id is its label.
+        """
         ref = self._folded(term) if isinstance(term, Value) else term
+        made = self._free(name)
+        fits = len(made) <= NAME_LIMIT
+        made = made if fits else self._free("derivative")
         if isinstance(ref, str):
-            return self._add("add", (0.0, ref), name)
+            self._add("add", (0.0, ref), made)
+        else:
+            self.nodes[made] = {"id": made, "op": CONSTANT, "data": number(0.0 + ref), "scope": SCOPE}
+        if not fits:
+            self.nodes[made]["label"] = name
+        return made
+
+    def _free(self, name: str) -> str:
+        """An id that no node has: the name, and as many underscores as it takes."""
         while name in self.nodes or name in self._old:
             name += "_"
-        self.nodes[name] = {"id": name, "op": CONSTANT, "data": number(0.0 + ref), "scope": SCOPE}
         return name
 
 

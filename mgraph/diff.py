@@ -224,7 +224,7 @@ def _rerun(wiring: Wiring, backward: bool) -> Run | None:
     unset = [wiring.nodes[slot]["id"] for slot in plan.unset]
     without = {*unset, *wiring.descendants(*unset)}
     known = [name for name in wiring.index if name not in without]
-    return replay(plan, outputs=known, backward=False) if known else None
+    return replay(compile_plan(Wiring(wiring.sliced(known))), backward=False) if known else None
 
 
 def _distance(x: float, y: float) -> int:

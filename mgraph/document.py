@@ -132,9 +132,25 @@ def validate(loaded: object) -> Document:
     except ValidationError as error:
         raise _translated(error, loaded) from None
     if "meta" in document:
-        strictjson.check(document["meta"], "$.meta", META_DEPTH)
-        document["meta"] = deepcopy(document["meta"])  # the caller's own may change
+        document["meta"] = free_form(document["meta"])
     return document
+
+
+def free_form(meta: dict[str, Any]) -> dict[str, Any]:
+    """A copy of free-form JSON, as ``meta`` holds it. Raises DocumentError for what is not JSON, or nests too deep."""
+    strictjson.check(meta, "$.meta", META_DEPTH)
+    return deepcopy(meta)
+
+
+def copied(document: Document) -> Document:
+    """A copy that shares nothing that can be changed."""
+    rest = {key: value for key, value in document.items() if key != "nodes"}
+    return {**document, **deepcopy(rest), "nodes": list(map(copy_node, document["nodes"]))}  # type: ignore[typeddict-item]
+
+
+def copy_node(node: Node) -> Node:
+    """The same for one node."""
+    return {**node, "args": node["args"].copy()} if "args" in node else {**node}
 
 
 def schema() -> dict[str, Any]:

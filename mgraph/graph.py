@@ -7,9 +7,11 @@ it is imported for that only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 from mgraph.document import Document, Node
 from mgraph.errors import CycleError, DocumentError, ReplayError, nearest, shown
@@ -17,6 +19,34 @@ from mgraph.ops import CONSTANT, INPUT, LEAVES, PARAMETER
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
+
+
+class Column(Mapping[str, float]):
+    """One number a node, by id, in the graph's order; a node without the number has no key. It cannot be changed."""
+
+    def __init__(self, index: Mapping[str, int], numbers: Sequence[float | None]) -> None:
+        self._index = index
+        self.numbers = tuple(numbers)
+        """By position; of a replay, those of the literals follow."""
+
+    def __getitem__(self, name: str) -> float:
+        found = self.numbers[self._index[name]]
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, k in self._index.items() if self.numbers[k] is not None)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @cached_property
+    def _length(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 class Wiring:
@@ -47,6 +77,11 @@ class Wiring:
     def nodes(self) -> list[Node]:
         """The nodes, operands before their consumers."""
         return self.document["nodes"]
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each node's operands begin in :attr:`operands`, and where the last one's end."""
+        return list(accumulate([len(node["args"]) if "args" in node else 0 for node in self.nodes], initial=0))
 
     def __len__(self) -> int:
         return len(self.index)
@@ -112,26 +147,38 @@ class Wiring:
     def _leaves(self, op: str) -> list[str]:
         return [node["id"] for node in self.nodes if node["op"] == op]
 
-    @property
+    @cached_property
     def inputs(self) -> list[str]:
         """Ids of the ``input`` leaves."""
         return self._leaves(INPUT)
 
-    @property
+    @cached_property
     def parameters(self) -> list[str]:
         """Ids of the ``parameter`` leaves."""
         return self._leaves(PARAMETER)
 
-    @property
+    @cached_property
     def constants(self) -> list[str]:
         """Ids of the ``constant`` leaves (literal operands are no nodes)."""
         return self._leaves(CONSTANT)
 
+    def _recorded(self, what: Literal["data", "grad"]) -> Column:
+        return Column(self.index, [float(node[what]) if what in node else None for node in self.nodes])
+
+    @cached_property
+    def data(self) -> Column:
+        """Recorded numbers by id; nodes without one are left out."""
+        return self._recorded("data")
+
+    @cached_property
+    def grad(self) -> Column:
+        """Recorded gradients by id; nodes without one are left out."""
+        return self._recorded("grad")
+
     @property
     def outputs(self) -> list[str]:
         """Ids of the roots: the document's, else the operations that nothing consumes, else such leaves."""
-        listed = self.document.get("outputs")
-        return list(self._unused if listed is None else listed)
+        return self.document.get("outputs") or self._unused
 
     @cached_property
     def _unused(self) -> list[str]:
@@ -139,12 +186,12 @@ class Wiring:
         unused = [node for node in self.nodes if node["id"] not in used]
         return [node["id"] for node in unused if node["op"] not in LEAVES] or [node["id"] for node in unused]
 
-    @property
-    def seeds(self) -> dict[str, float]:
+    @cached_property
+    def seeds(self) -> Mapping[str, float]:
         """Adjoints that the backward pass starts from: the document's, else 1.0 on every output but constants."""
         if "seeds" in self.document:
-            return {name: float(seed) for name, seed in self.document["seeds"].items()}
-        return {name: 1.0 for name in self.outputs if self.op(name) != CONSTANT}
+            return MappingProxyType({name: float(seed) for name, seed in self.document["seeds"].items()})
+        return MappingProxyType({name: 1.0 for name in self.outputs if self.op(name) != CONSTANT})
 
     @cached_property
     def _by_label(self) -> dict[str, list[str]]:
@@ -171,7 +218,7 @@ class Wiring:
             + f"; the outputs are {_some(self.outputs)}"
         )
 
-    @property
+    @cached_property
     def depth(self) -> int:
         """Operations on the longest path from a leaf, 0 for leaves alone."""
         deepest: dict[str, int] = {}

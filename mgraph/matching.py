@@ -11,7 +11,7 @@ from itertools import zip_longest
 from mgraph.document import Node
 from mgraph.graph import Wiring
 from mgraph.ops import LEAVES
-from mgraph.structure import bits, colours, numbering, offsets, structure, value
+from mgraph.structure import bits, colours, numbering, structure, value
 
 AUTOMATIC = re.compile(r"n\d+_*")
 """Ids that only say where in the list a node stands. One node more shifts them all, so they prove nothing."""
@@ -46,7 +46,7 @@ class _Matching:
     def __init__(self, a: Wiring, b: Wiring) -> None:
         self.a, self.b = a, b
         self.to, self.back = [-1] * len(a), [-1] * len(b)
-        self._starts = offsets(a), offsets(b)
+        self._starts = a.starts, b.starts
         outputs = set(b.outputs)
         kept = {name for name in a.outputs if name in outputs}
         self._by_id(lambda node: node["op"] in LEAVES or node["id"] in kept)

@@ -7,8 +7,8 @@ has adjoint 0 and contributes nothing: it is not multiplied by 0, so an infinity
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isfinite
 from numbers import Real
 from typing import Any
@@ -16,36 +16,14 @@ from typing import Any
 from mgraph import seams
 from mgraph.document import Document, Node, number
 from mgraph.errors import ReplayError, shown
-from mgraph.graph import Wiring
+from mgraph.graph import Column, Wiring
 from mgraph.ops import CONSTANT, INPUT, LEAVES
-from mgraph.plan import Plan, compile_plan
+from mgraph.plan import Plan
 
 Execute = Callable[
     [Plan, Mapping[int, float], Mapping[int, float] | None], tuple[Sequence[float], Sequence[float | None]]
 ]
 """An engine: a plan, the leaves' numbers and the seeds, by slot; gives the numbers and the adjoints."""
-
-
-class Column(Mapping[str, float]):
-    """One number a node, by id, in the graph's order; a node without the number has no key."""
-
-    def __init__(self, index: Mapping[str, int], numbers: Sequence[float | None]) -> None:
-        self._index, self._numbers = index, numbers
-
-    def __getitem__(self, name: str) -> float:
-        found = self._numbers[self._index[name]]
-        if found is None:
-            raise KeyError(name)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, k in self._index.items() if self._numbers[k] is not None)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
 
 
 @dataclass(frozen=True)
@@ -66,7 +44,7 @@ class Run:
     the numbers that were given, by id.
     """
 
-    wiring: Wiring
+    _wiring: Wiring = field(repr=False)
     """What was replayed."""
     data: Column
     """Every node's number, by id."""
@@ -82,7 +60,7 @@ class Run:
     @property
     def outputs(self) -> dict[str, float]:
         """The outputs' data, by id."""
-        return {name: self.data[name] for name in self.wiring.outputs}
+        return {name: self.data[name] for name in self._wiring.outputs}
 
     def first_nonfinite(self) -> Nonfinite | None:
         """Where the first NaN or infinity came from, or None if every number is finite.
@@ -90,7 +68,7 @@ class Run:
         That is the first operation that has finite operands only; if there is none, the first leaf.
         """
         found = None
-        for node in self.wiring.nodes:
+        for node in self._wiring.nodes:
             name = node["id"]
             if not isfinite(self.data[name]):
                 args = () if name in self.overrides else node.get("args", ())
@@ -102,8 +80,8 @@ class Run:
 
     def shown(self) -> Wiring:
         """The wiring to show this run by: an operation that was given a number is an input."""
-        whatif = any("args" in self.wiring.nodes[self.wiring.index[name]] for name in self.overrides)
-        return Wiring(recorded(self)) if whatif else self.wiring
+        whatif = any("args" in self._wiring.nodes[self._wiring.index[name]] for name in self.overrides)
+        return Wiring(recorded(self)) if whatif else self._wiring
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
         return seams.display(self)
@@ -112,7 +90,6 @@ class Run:
 def replay(
     plan: Plan,
     inputs: Mapping[str, float] | None = None,
-    outputs: Iterable[str] | None = None,
     seeds: Mapping[str, float] | None = None,
     backward: bool = True,
     execute: Execute | None = None,
@@ -121,24 +98,13 @@ def replay(
     """Recompute every node, with the recorded leaves or others, and the adjoints.
 
     ``inputs`` gives numbers by id or unique label; one given for an operation makes it act as a leaf (a what-if).
-    With ``outputs``, only what they need is replayed. ``seeds`` are the adjoints to start from, by default the
-    document's, else 1.0 on each output. ``execute`` is what computes, by default :func:`reference`. Raises
-    ReplayError for a name that does not exist, for a constant, for a leaf without a number, and for what is not a
-    number. NaN and infinities are numbers.
+    ``seeds`` are the adjoints to start from, by default the document's, else 1.0 on each output. ``execute`` is what
+    computes, by default :func:`reference`. Raises ReplayError for a name that does not exist, for a constant, for a
+    leaf without a number, and for what is not a number. NaN and infinities are numbers.
     """
-    whole = plan.wiring
-    overrides: dict[str, float] = {}
-    for given, x in (inputs or {}).items():
-        name = whole.resolve(given)
-        if name in overrides:
-            raise ReplayError(f"{shown(name)} is given two numbers, once as {shown(given)}")
-        overrides[name] = real(x, given)
-        if whole.op(name) == CONSTANT:
-            raise ReplayError(f"{shown(name)} is a constant, which cannot be set; an input or a parameter can")
-    if outputs is not None:
-        plan = compile_plan(Wiring(whole.sliced(outputs)))
     wiring = plan.wiring
-    leaves = {wiring.index[name]: x for name, x in overrides.items() if name in wiring}
+    given = overrides(wiring, inputs or {})
+    leaves = {wiring.index[name]: x for name, x in given.items()}
     missing = [wiring.nodes[slot]["id"] for slot in plan.unset if slot not in leaves]
     if missing:
         some = ", ".join(map(shown, missing[:8])) + (", …" if len(missing) > 8 else "")
@@ -157,7 +123,7 @@ def replay(
         Column(wiring.index, data),
         Column(wiring.index, adjoints),
         start if backward else {},
-        {name: x for name, x in overrides.items() if name in wiring},
+        given,
         engine,
     )
 
@@ -223,7 +189,7 @@ def sweep(
 def recorded(run: Run) -> Document:
     """A new document that records ``run``: its numbers, its seeds; an overridden operation has become an input."""
     nodes = []
-    for node in run.wiring.nodes:
+    for node in run._wiring.nodes:
         name = node["id"]
         new: Node = {**node, "data": number(run.data[name])}
         new.pop("grad", None)
@@ -233,7 +199,7 @@ def recorded(run: Run) -> Document:
             new["op"] = INPUT
             del new["args"]
         nodes.append(new)
-    document: Document = {**run.wiring.document, "nodes": nodes, "outputs": run.wiring.outputs}
+    document: Document = {**run._wiring.document, "nodes": nodes, "outputs": run._wiring.outputs}
     if run.grad:
         document["seeds"] = {name: number(seed) for name, seed in run.seeds.items()}
     return document
@@ -253,10 +219,23 @@ def with_leaves(document: Document, numbers: Mapping[str, float]) -> Document:
     return {**document, "nodes": nodes}
 
 
+def overrides(wiring: Wiring, inputs: Mapping[str, float]) -> dict[str, float]:
+    """The numbers to replay with, by id. Raises ReplayError."""
+    found: dict[str, float] = {}
+    for given, x in inputs.items():
+        name = wiring.resolve(given)
+        if name in found:
+            raise ReplayError(f"{shown(name)} is given two numbers, once as {shown(given)}")
+        found[name] = real(x, given)
+        if wiring.op(name) == CONSTANT:
+            raise ReplayError(f"{shown(name)} is a constant, which cannot be set; an input or a parameter can")
+    return found
+
+
 def seeds_of(wiring: Wiring, seeds: Mapping[str, float] | None) -> dict[str, float]:
     """The adjoints to start from, by id: those given, by id or unique label, or the document's. Raises ReplayError."""
     if seeds is None:
-        return wiring.seeds
+        return dict(wiring.seeds)
     found = {wiring.resolve(name): real(seed, name) for name, seed in seeds.items()}
     for name in found:
         if wiring.op(name) == CONSTANT:

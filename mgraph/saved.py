@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mgraph import document as _document
 from mgraph import files
+from mgraph.collector import collector_paused
 from mgraph.document import Document
 from mgraph.engines import Engines, load_compiled
 from mgraph.errors import ReplayError
 from mgraph.graph import Wiring
 from mgraph.plan import Plan, compile_plan
-from mgraph.replay import Run
+from mgraph.replay import Run, overrides
 from mgraph.replay import recorded as _recorded
 from mgraph.replay import replay as _replay
 from mgraph.replay import with_leaves as _with_leaves
+from mgraph.views import View
 
 if TYPE_CHECKING:
     from mgraph.compiled import Replayer
@@ -28,36 +29,63 @@ if TYPE_CHECKING:
     from mgraph.verify import Report
 
 
-class Graph(Wiring):
-    """A saved computation: a document, and what can be done with it. Nothing here changes the document.
+class Graph(View):
+    """A saved computation, and what can be done with it. Nothing changes it, and nothing that it returns leads inside.
 
     Made by :func:`load`, :func:`record` and :func:`trace`, or from JSON data (``Graph({"mgraph": 1, …})``), which
     is checked: DocumentError says what is wrong and where.
     """
 
+    _last_part: tuple[tuple[str, ...], Plan] | None = None
+
     def __init__(self, document: Document | Mapping[str, Any]) -> None:
-        super().__init__(_document.validate(document))
-
-    @cached_property
-    def _plan(self) -> Plan:
         with collector_paused():
-            return compile_plan(self)
+            self._wiring = Wiring(_document.validate(document))
 
-    @property
-    def data(self) -> Mapping[str, float]:
-        """Recorded numbers by id; nodes without one are left out."""
-        return {n["id"]: float(n["data"]) for n in self.nodes if "data" in n}
+    @classmethod
+    def _of(cls, document: Document) -> Graph:
+        """The graph of a document that has been checked, or that mgraph has made of such: the types are not looked at
+        again. The document is not copied, so it must not be changed any more."""
+        graph = cls.__new__(cls)
+        with collector_paused():
+            graph._wiring = Wiring(document)
+        return graph
 
-    @property
-    def grad(self) -> Mapping[str, float]:
-        """Recorded gradients by id; nodes without one are left out."""
-        return {n["id"]: float(n["grad"]) for n in self.nodes if "grad" in n}
+    def __repr__(self) -> str:
+        title = f"{self.title!r}, " if self.title is not None else ""
+        return f"<Graph {title}{len(self):,} nodes, outputs {', '.join(self.outputs[:4])}>"
 
     @property
     def digest(self) -> str:
         """SHA-256 of the document's canonical bytes (RFC 8785): ``sha256:`` and 64 hexadecimal digits."""
+        return self._digest
+
+    @cached_property
+    @collector_paused()
+    def _digest(self) -> str:
+        return _document.digest(self._wiring.document)
+
+    @property
+    @collector_paused()
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the structure, of the recipe (structure and leaves' numbers) and of the document.
+
+        The first two are equal for graphs that differ only in ids, labels or order.
+        """
+        from mgraph.structure import numbering, recipe, structure
+
+        order = numbering(self._wiring)
+        found = {"structure": structure(self._wiring, order), "recipe": recipe(self._wiring, order)}
+        return {**found, "document": self.digest}
+
+    def slice(self, outputs: Iterable[str]) -> Graph:
+        """The graph of what ``outputs`` need, and of nothing else. Raises ReplayError for an unknown name, or none."""
+        return Graph._of(self._wiring.sliced(outputs))
+
+    @cached_property
+    def _plan(self) -> Plan:
         with collector_paused():
-            return _document.digest(self.document)
+            return compile_plan(self._wiring)
 
     def replay(
         self,
@@ -75,8 +103,19 @@ class Graph(Wiring):
         (machine code, the same bits, with the extra ``fast``) or ``auto``: compiled where it repays its start.
         Raises ReplayError.
         """
-        name, execute = self._engines.choose(engine, len(self._plan.targets))
-        return _replay(self._plan, inputs, outputs, seeds, backward, execute, name)
+        plan = self._plan if outputs is None else self._part(outputs)
+        given = {name: x for name, x in overrides(self._wiring, inputs or {}).items() if name in plan.wiring}
+        name, execute = self._engines.choose(engine, len(plan.targets))
+        return _replay(plan, given, seeds, backward, execute, name)
+
+    def _part(self, outputs: Iterable[str]) -> Plan:
+        """The plan of what ``outputs`` need. That of the last call is kept, for the next to ask for the same."""
+        wanted = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+        kept = self._last_part
+        if kept is None or kept[0] != wanted:
+            with collector_paused():
+                self._last_part = kept = wanted, compile_plan(Wiring(self._wiring.sliced(wanted)))
+        return kept[1]
 
     def replay_rows(
         self,
@@ -122,11 +161,12 @@ class Graph(Wiring):
 
     def with_run(self, run: Run) -> Graph:
         """A new graph that records ``run``. Raises ReplayError if it is not a run of this graph."""
-        for node in run.wiring.nodes:
-            mine = self.nodes[self.index[node["id"]]] if node["id"] in self else None
-            if mine is None or (mine["op"], mine.get("args")) != (node["op"], node.get("args")):
+        mine = self._wiring
+        for node in () if run._wiring is mine else run._wiring.nodes:
+            own = mine.nodes[mine.index[node["id"]]] if node["id"] in mine else None
+            if own is None or (own["op"], own.get("args")) != (node["op"], node.get("args")):
                 raise ReplayError("this run is of another graph")
-        return Graph(_recorded(run))
+        return Graph._of(_recorded(run))
 
     def gradient(self, of: str | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
         """The graph that computes the gradient: an output ``d(of)/d(leaf)`` for each of ``wrt``.
@@ -137,13 +177,13 @@ class Graph(Wiring):
         """
         from mgraph import derivatives
 
-        return self._derived(derivatives.gradient(self, of, wrt))
+        return self._derived(derivatives.gradient(self._wiring, of, wrt))
 
     def jacobian(self, of: Iterable[str] | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
         """The graph of all derivatives of ``of`` (by default the outputs), row by row. Raises ReplayError."""
         from mgraph import derivatives
 
-        return self._derived(derivatives.jacobian(self, of, wrt))
+        return self._derived(derivatives.jacobian(self._wiring, of, wrt))
 
     def hessian(self, of: str | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
         """The graph of the second derivatives, the upper triangle row by row: ``d2L/da da``, ``d2L/da db``, …
@@ -152,7 +192,7 @@ class Graph(Wiring):
         """
         from mgraph import derivatives
 
-        return self._derived(derivatives.hessian(self, of, wrt))
+        return self._derived(derivatives.hessian(self._wiring, of, wrt))
 
     def jvp(self, tangents: Mapping[str, float]) -> Graph:
         """The graph of the outputs' derivatives along a direction, by forward mode: an output ``dy`` for each y.
@@ -161,18 +201,18 @@ class Graph(Wiring):
         """
         from mgraph import derivatives
 
-        return self._derived(derivatives.jvp(self, tangents))
+        return self._derived(derivatives.jvp(self._wiring, tangents))
 
     def _derived(self, document: Document) -> Graph:
-        return Graph(document).with_leaves({})
+        return Graph._of(document).with_leaves({})
 
     def with_leaves(self, numbers: Mapping[str, float]) -> Graph:
         """A new graph whose leaves record these numbers, by id or unique label, and whose operations record what
         follows, as far as every input has a number. Raises ReplayError."""
-        given = {self.resolve(name): x for name, x in numbers.items()}
-        if all(self.nodes[slot]["id"] in given for slot in self._plan.unset):
+        given = overrides(self._wiring, numbers)
+        if all(self._wiring.nodes[slot]["id"] in given for slot in self._plan.unset):
             return self.with_run(self.replay(given, backward=bool(self.grad)))
-        return Graph(_with_leaves(self.document, given))
+        return Graph._of(_with_leaves(self._wiring.document, given))
 
     def verify(self, ulps: int | None = None, strict: bool = False, finite_differences: bool = True) -> Report:
         """Compare the recorded numbers with what they should be; see :class:`mgraph.verify.Report`.
@@ -184,41 +224,23 @@ class Graph(Wiring):
 
         return verify(self._plan, ulps, strict, finite_differences)
 
-    def diff(self, other: Wiring) -> Diff:
+    @collector_paused()
+    def diff(self, other: Graph) -> Diff:
         """What was changed from this graph to ``other``, and which numbers moved; see :class:`mgraph.diff.Diff`.
 
         Nodes are matched by id, else by structure, so that names and the order of nodes do not matter.
         """
         from mgraph.diff import diff
 
-        with collector_paused():
-            return diff(self, other)
+        return diff(self._wiring, other._wiring)
 
-    def draw_diff(self, other: Wiring, found: Diff, force: bool = False) -> Drawing:
+    def draw_diff(self, other: Graph, found: Diff, force: bool = False) -> Drawing:
         """One picture of this graph and ``other``, with what changed and what moved coloured. Raises DrawError."""
         from mgraph.diff import LEGEND, union
         from mgraph.render import draw
 
-        whole, fills = union(self, other, found)
-        data = {n["id"]: float(n["data"]) for n in whole.nodes if "data" in n}
-        grad = {n["id"]: float(n["grad"]) for n in whole.nodes if "grad" in n}
-        return draw(whole, data, grad, fills=fills, legend=LEGEND, force=force)
-
-    @property
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of the structure, of the recipe (structure and leaves' numbers) and of the document.
-
-        The first two are equal for graphs that differ only in ids, labels or order.
-        """
-        from mgraph.structure import numbering, recipe, structure
-
-        with collector_paused():
-            order = numbering(self)
-            return {"structure": structure(self, order), "recipe": recipe(self, order), "document": self.digest}
-
-    def slice(self, outputs: Iterable[str]) -> Graph:
-        """The graph of what ``outputs`` need, and of nothing else."""
-        return Graph(self.sliced(outputs))
+        whole, fills = union(self._wiring, other._wiring, found)
+        return draw(whole, whole.data, whole.grad, fills=fills, legend=LEGEND, force=force)
 
     def draw(
         self,
@@ -238,7 +260,7 @@ class Graph(Wiring):
         """
         from mgraph.render import draw
 
-        wiring: Wiring = self if run is None else run.shown()
+        wiring = self._wiring if run is None else run.shown()
         data, grad = (self.data, self.grad) if run is None else (run.data, run.grad)
         drawing = draw(
             wiring,
@@ -270,33 +292,9 @@ class Graph(Wiring):
         """
         from mgraph.formats import export
 
-        return export(self, to)
+        return export(self._wiring, to)
 
+    @collector_paused()
     def to_bytes(self) -> bytes:
         """The bytes that :meth:`save` writes (before gzip)."""
-        return _document.dump(self.document)
-
-    def __repr__(self) -> str:
-        title = f"{self.document['title']!r}, " if "title" in self.document else ""
-        return f"<Graph {title}{len(self):,} nodes, outputs {', '.join(self.outputs[:4])}>"
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause garbage collection: parsing makes millions of objects, none of them garbage.
-
-    Afterwards they count as old, as if a collection had found nothing; else the next one would visit them all.
-    """
-    import gc
-
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        if gc.get_freeze_count() == 0:
-            gc.freeze()
-            gc.unfreeze()
-        gc.enable()
+        return _document.dump(self._wiring.document)

@@ -7,8 +7,7 @@ same computation if what they say of their nodes in that order, with numbers for
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Mapping, Sequence
 
 from mgraph.document import Node
 from mgraph.graph import Wiring
@@ -23,7 +22,7 @@ def structure(wiring: Wiring, order: Sequence[int] | None = None) -> str:
     """
     order = numbering(wiring) if order is None else order
     number = _inverse(order)
-    starts, operands, nodes = offsets(wiring), wiring.operands, wiring.nodes
+    starts, operands, nodes = wiring.starts, wiring.operands, wiring.nodes
     lines = []
     for k in order:
         node = nodes[k]
@@ -49,7 +48,7 @@ def numbering(wiring: Wiring) -> list[int]:
     What the outputs need comes first. The rest follows from its own roots, ordered by digests of what is below and
     around them. Equal digests mean interchangeable roots but for contrived graphs; in those the ids decide.
     """
-    starts, operands, nodes = offsets(wiring), wiring.operands, wiring.nodes
+    starts, operands, nodes = wiring.starts, wiring.operands, wiring.nodes
     order: list[int] = []
     met = bytearray(len(wiring))
 
@@ -85,7 +84,7 @@ def _surroundings(wiring: Wiring, rest: list[int], order: list[int], known: dict
 
     So they tell apart what is shared from what is not. ``order`` has the nodes that are numbered already.
     """
-    starts, operands, nodes = offsets(wiring), wiring.operands, wiring.nodes
+    starts, operands, nodes = wiring.starts, wiring.operands, wiring.nodes
     found = {k: b"%d" % number for number, k in enumerate(order)}
     around = {k: known.get(k, "").encode() for k in rest}
 
@@ -121,7 +120,7 @@ def colours(a: Wiring, b: Wiring, to: Sequence[int], back: Sequence[int]) -> tup
 
     def paint(wiring: Wiring, marks: Iterable[int]) -> list[int]:
         painted: list[int] = []
-        starts, operands, nodes = offsets(wiring), wiring.operands, wiring.nodes
+        starts, operands, nodes = wiring.starts, wiring.operands, wiring.nodes
         for k, mark in enumerate(marks):
             if mark < 0:
                 painted.append(mark)
@@ -138,11 +137,6 @@ def colours(a: Wiring, b: Wiring, to: Sequence[int], back: Sequence[int]) -> tup
     )
 
 
-def offsets(wiring: Wiring) -> list[int]:
-    """Where each node's operands begin in ``wiring.operands``, and where the last one's end."""
-    return list(accumulate([len(node["args"]) if "args" in node else 0 for node in wiring.nodes], initial=0))
-
-
 def bits(x: float | str) -> str:
     """A number as text that is the same for the same bits, and for any two NaNs."""
     return float(x).hex()
@@ -153,7 +147,7 @@ def value(node: Node) -> str | None:
     return bits(node["data"]) if "data" in node else None
 
 
-def own_seeds(wiring: Wiring) -> dict[str, float] | None:
+def own_seeds(wiring: Wiring) -> Mapping[str, float] | None:
     """The document's seeds by id; None if they are the default ones."""
     default = {name: bits(1.0) for name in wiring.outputs if wiring.op(name) != CONSTANT}
     seeds = wiring.seeds

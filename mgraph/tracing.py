@@ -7,7 +7,7 @@ from inspect import BoundArguments, Parameter, signature
 from numbers import Real
 from typing import Any, NamedTuple
 
-from mgraph.value import Value, history, tracing
+from mgraph.value import Value, topological_order, tracing
 
 
 class Traced(NamedTuple):
@@ -31,7 +31,7 @@ def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     with tracing():
         result = function(*bound.args, **bound.kwargs)
     outputs = list(_flat(list(result.values()) if isinstance(result, dict) else result))
-    reached = set(history(tuple(each for each in outputs if isinstance(each, Value))))
+    reached = set(topological_order(tuple(each for each in outputs if isinstance(each, Value))))
     unused = [name for name, inputs in given.items() if inputs and reached.isdisjoint(inputs)]
     return Traced(outputs, unused)
 

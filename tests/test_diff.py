@@ -12,12 +12,11 @@ import pytest
 from conftest import ROOT, SMALL, random_document, random_value
 
 from mgraph import Graph, Value, load, record
-from mgraph.diff import LEGEND, Cause, Diff, diff, union
+from mgraph.diff import LEGEND, Cause, Diff, union
 from mgraph.difftext import as_json, lines
-from mgraph.graph import Wiring
 from mgraph.ops import LEAVES, OPS
 from mgraph.render import draw
-from mgraph.structure import numbering, recipe, structure
+from mgraph.structure import numbering
 
 TANH = load(ROOT / "samples" / "tanh.json")
 SEEDS = range(25)
@@ -27,6 +26,18 @@ def text(found: Diff) -> str:
     shown = [click.unstyle(line) for line in lines(found)]
     assert max(map(len, shown)) <= 80
     return "\n".join(shown)
+
+
+def diff(one: Graph, other: Graph) -> Diff:
+    return one.diff(other)
+
+
+def structure(graph: Graph) -> str:
+    return graph.digests["structure"]
+
+
+def recipe(graph: Graph) -> str:
+    return graph.digests["recipe"]
 
 
 def graph(nodes: list[tuple], **more) -> Graph:
@@ -130,7 +141,7 @@ def test_names_and_order_do_not_count(seed: int) -> None:
     one = recorded(seed)
     other = disguised(one, seed)
     assert structure(one) == structure(other) and recipe(one) == recipe(other)
-    assert sorted(numbering(one)) == list(range(len(one)))
+    assert sorted(numbering(one._wiring)) == list(range(len(one)))
     found = diff(one, other)
     assert found.same and text(found).startswith("same\nnotes    ")
     assert len(found.matches) == len(one)
@@ -209,10 +220,10 @@ def test_one_node_more_in_an_unnamed_chain() -> None:
 
 
 def test_a_deep_chain() -> None:
-    def deep(n: int, odd: int) -> Wiring:
+    def deep(n: int, odd: int) -> Graph:
         nodes = [{"id": "n0", "op": "input"}]
         nodes += [{"id": f"n{k}", "op": "exp" if k == odd else "tanh", "args": [f"n{k - 1}"]} for k in range(1, n)]
-        return Wiring({"mgraph": 1, "nodes": nodes})
+        return Graph({"mgraph": 1, "nodes": nodes})
 
     n = 200_000
     found = diff(deep(n, 1000), deep(n, n // 2))
@@ -254,7 +265,7 @@ def test_two_unrelated_graphs() -> None:
         found = diff(one, other)
         assert not found.same and text(found).startswith("different: ")
         json.dumps(as_json(found))
-        whole, fills = union(one, other, found)
+        whole, fills = union(one._wiring, other._wiring, found)
         assert set(fills) <= set(whole.index) and set(fills.values()) <= set(LEGEND.values())
         removed = sum(cause.kind == "removed" for cause in found.causes)
         assert len(whole) == len(other) + removed and len(one) == len(found.matches) + removed
@@ -274,10 +285,11 @@ def test_an_altered_record_is_unexplained() -> None:
 def test_zeros_and_nans() -> None:
     def of(x: float, y, z, w) -> Graph:
         names = {"y": y, "z": z, "w": w}
-        bare = graph([("x", "input", x), *((name, "exp", ["x"]) for name in names)], outputs=["y"], seeds={})
-        for node in bare.document["nodes"][1:]:
+        operations = ((name, "exp", ["x"]) for name in names)
+        document = graph([("x", "input", x), *operations], outputs=["y"], seeds={}).document
+        for node in document["nodes"][1:]:
             node["data"] = names[node["id"]]
-        return Graph(bare.document)
+        return Graph(document)
 
     found = diff(of(1.0, 0.0, "NaN", 1.0), of(2.0, -0.0, "NaN", "NaN"))
     first, second = (m for m in found.moved if m.field == "data")
@@ -389,7 +401,7 @@ def test_the_picture_of_both() -> None:
         {}
     )
     found = diff(one, new)
-    whole, fills = union(one, new, found)
+    whole, fills = union(one._wiring, new._wiring, found)
     assert [node["id"] for node in whole.nodes] == ["a", "s", "w", "y", "z", "t (removed)"]
     assert whole.outputs == ["z"]
     names = {colour: name for name, colour in LEGEND.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
 import math
 import os
@@ -12,19 +13,21 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import orjson
 import pytest
 import rfc8785
-from conftest import ROOT, SAMPLES, sample_script
+from conftest import ROOT, SAMPLES, random_document, sample_script
 from hypothesis import given
 from hypothesis import strategies as st
 
 import mgraph
-from mgraph import DocumentError, FileError, Graph, Value, load, loads
-from mgraph.document import canonical, dump, parse, schema, schema_text
+from mgraph import DocumentError, FileError, Graph, Value, document, load, loads, strictjson
+from mgraph.document import NAME_LIMIT, canonical, dump, parse, schema, schema_text
 from mgraph.errors import CycleError, VersionError
+from mgraph.formats import svg
 from mgraph.ops import LEAVES, OPS
 
 A = '{"id": "a", "op": "input", "data": 0.5}'
@@ -525,6 +528,93 @@ def test_saving_follows_links_and_keeps_permissions(tmp_path: Path) -> None:
     for place, message in ((tmp_path, "it is a directory"), (tmp_path / "no" / "g.json", "no such file or directory")):
         with pytest.raises(FileError, match=message):
             mgraph.save(Value(1.0), place)
+
+
+# Doors
+
+
+class Checks:
+    """The model, which counts how often it is asked."""
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.count = model, 0
+
+    def validate_python(self, loaded: object) -> Any:
+        self.count += 1
+        return self.model.validate_python(loaded)
+
+
+def test_what_comes_in_is_checked_once_and_what_mgraph_made_not_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = Value(0.5, name="a"), Value(2.0, name="b")
+    root = (a * b).tanh()
+    root.backward()
+    graph = mgraph.record(root)
+    graph.save(tmp_path / "g.json")
+    cell = {"outputs": [{"data": {"application/vnd.mgraph+json": graph.document}}]}
+    (tmp_path / "g.ipynb").write_text(json.dumps({"nbformat": 4, "cells": [cell]}))
+    (tmp_path / "cppad.json").write_bytes(graph.export("cppad"))
+    (tmp_path / "g.svg").write_bytes(svg.dump(b'<svg xmlns="http://www.w3.org/2000/svg"></svg>', graph.to_bytes()))
+    run = graph.replay()
+    once = {
+        "record": lambda: mgraph.record(root),
+        "trace": lambda: mgraph.trace(lambda x: x.exp(), x=1.0),
+        "loads": lambda: loads(graph.to_bytes()),
+        "from JSON data": lambda: Graph(graph.document),
+        "from values": lambda: mgraph.from_values(root, meta={"more": 1}),
+        **{name: lambda name=name: load(tmp_path / name) for name in ("g.json", "g.ipynb", "g.svg", "cppad.json")},
+    }
+    if importlib.util.find_spec("onnx"):
+        (tmp_path / "g.onnx").write_bytes(graph.export("onnx"))
+        once["g.onnx"] = lambda: load(tmp_path / "g.onnx")
+    never = {
+        "with_run": lambda: graph.with_run(run),
+        "with_leaves": lambda: graph.with_leaves({"a": 0.7}),
+        "slice": lambda: graph.slice(["n2"]),
+        "replay of a part": lambda: graph.replay(outputs=["n2"]),
+        "gradient": graph.gradient,
+        "hessian": graph.hessian,
+        "jvp": lambda: graph.jvp({"a": 1.0}),
+        "verify": graph.verify,
+        "diff": lambda: graph.diff(graph),
+        "draw": lambda: graph.draw(run),
+        "export": lambda: graph.export("python"),
+    }
+    checks = Checks(document._model)
+    monkeypatch.setattr(document, "_model", checks)
+    for times, calls in ((1, once), (0, never)):
+        for name, call in calls.items():
+            checks.count = 0
+            call()
+            assert checks.count == times, name
+
+
+def test_a_cppad_graph_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cppad.json").write_bytes(mgraph.record(Value(0.5) * 2.0).export("cppad"))
+    parsed: list[int] = []
+    loading = strictjson.loads
+    monkeypatch.setattr(strictjson, "loads", lambda raw: parsed.append(len(raw)) or loading(raw))
+    load(tmp_path / "cppad.json")
+    assert len(parsed) == 1
+
+
+def test_what_mgraph_makes_would_pass_the_check() -> None:
+    """Without a check of its own: names as long as they may be, and numbers that JSON lacks."""
+    long = "x" * NAME_LIMIT
+    for seed in range(12):
+        made = random_document(seed)
+        names = {node["id"]: node["id"] + long[len(node["id"]) :] for node in made["nodes"][:6]} if seed % 2 else {}
+        for node in made["nodes"]:
+            node["id"] = names.get(node["id"], node["id"])
+            node["args"] = [names.get(a, a) for a in node.get("args", [])]
+            if not node["args"]:
+                del node["args"]
+        graph = Graph(made)
+        derived = [graph.gradient(), graph.jacobian(), graph.jvp(dict.fromkeys(graph.inputs[:2], 1.0))]
+        derived += [each.gradient(of=each.outputs[0]) for each in derived[:1] if each.inputs]
+        for each in [*derived, graph.with_run(graph.replay()), graph.with_leaves({}), graph.slice(graph.outputs[:1])]:
+            assert Graph(each.document).digests == loads(each.to_bytes()).digests == each.digests
 
 
 # Recording

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from itertools import pairwise
 
@@ -9,8 +10,9 @@ import pytest
 from conftest import ROOT, random_document, random_value, work
 
 import mgraph
-from mgraph import Graph, ReplayError, load
+from mgraph import Graph, ReplayError, load, saved
 from mgraph.errors import CycleError
+from mgraph.plan import compile_plan
 
 TANH = load(ROOT / "samples" / "tanh.json")
 XOR = load(ROOT / "samples" / "xor.json")
@@ -129,6 +131,71 @@ def test_the_cycle_named_is_one() -> None:
         assert all(operand in operands[consumer] for operand, consumer in pairwise(cycle))
 
 
+def test_the_work_of_a_slice_and_of_columns_is_linear() -> None:
+    graphs = [mgraph.record(random_value(1, size)[0]) for size in (200, 400, 800)]
+    for call in (
+        lambda graph: graph.slice(graph.outputs),
+        lambda graph: graph.ancestors(*graph.outputs),
+        lambda graph: graph.descendants(*graph.inputs),
+        lambda graph: [graph.data[name] for name in graph.index],
+        lambda graph: [graph.nodes[k] for k in range(len(graph))],
+        lambda graph: [len(graph.data) for name in graph.index],
+        lambda graph: [graph.seeds for name in graph.index],
+        lambda graph: [graph.inputs + graph.parameters + graph.outputs for name in graph.index],
+    ):
+        few, some, many = (work(lambda graph=graph, call=call: call(graph)) for graph in graphs)
+        assert many - some < 2.5 * (some - few), call
+
+
+def test_nothing_that_a_graph_hands_out_leads_inside() -> None:
+    source = {**TANH.document, "meta": {"list": [1], "description": "x"}, "title": "t", "tolerance": {"ulps": 1}}
+    graph = Graph(source)
+    text, digests, numbers = graph.to_bytes(), graph.digests, dict(graph.replay().data)
+    run, drawing, cell = graph.replay(), graph.draw(), graph._repr_mimebundle_()
+    assert graph.document == source == json.loads(json.dumps(graph.document))
+    documents = [source, graph.document, drawing.document, next(v for k, v in cell.items() if "mgraph" in k)]
+    for document in documents:
+        for node in document["nodes"]:
+            node["data"] = 7.0
+            node.get("args", []).append("nowhere")
+        document["meta"]["list"].append(2)
+        document["seeds"].clear()
+        document["outputs"].clear()
+        document["tolerance"]["ulps"] = 9
+        document["nodes"].clear()
+        document.clear()
+    for node in [graph.nodes[0], *graph.nodes, *graph.nodes[1:3]]:
+        node["data"] = 7.0
+        node.get("args", []).append("nowhere")
+    graph.meta["list"].append(2)
+    for names in (graph.inputs, graph.parameters, graph.constants, graph.outputs, graph.generations()):
+        names.clear()
+    for mapping in (graph.data, graph.grad, graph.seeds, graph.index, run.data, run.grad):
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            mapping[next(iter(mapping))] = 7.0
+    for name in ("document", "nodes", "meta", "title", "digest", "data", "outputs"):
+        with pytest.raises(AttributeError):
+            setattr(graph, name, None)
+    graph.to_networkx().clear()
+    assert (graph.to_bytes(), graph.digests, dict(graph.replay().data)) == (text, digests, numbers)
+    assert Graph(graph.document).digests == digests == graph.with_run(run).digests
+
+
+def test_a_part_is_laid_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+    monkeypatch.setattr(saved, "compile_plan", lambda wiring: compiled.append(len(wiring)) or compile_plan(wiring))
+    graph, some = load(ROOT / "samples" / "xor.json"), XOR.outputs[1:3]
+    first = graph.replay(outputs=some)
+    assert dict(graph.replay(outputs=iter(some)).data) == dict(first.data)
+    assert compiled == [len(first.data)] != [len(graph)]
+    needed = [name for name in graph.inputs if name in first.data]
+    assert needed != graph.inputs
+    given = dict.fromkeys(graph.inputs, 0.5)
+    assert graph.replay(given, outputs=some).overrides == dict.fromkeys(needed, 0.5)
+    assert set(graph.replay(outputs=some[0]).outputs) == {some[0]}
+    assert len(compiled) == 2
+
+
 def test_slices_compute_the_same_numbers() -> None:
     output = XOR.outputs[2]
     piece = XOR.slice([output])
@@ -163,6 +230,7 @@ def test_a_sorted_document_needs_no_networkx() -> None:
 
     code = (
         f"import sys, mgraph; g = mgraph.load({str(ROOT / 'samples' / 'xor.json')!r}); g.replay(); g.verify();"
+        " g.replay(outputs=g.outputs[:1]); g.slice(g.outputs); g.ancestors('loss'); g.generations();"
         " print([m for m in ('networkx', 'numpy', 'graphviz') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -206,7 +206,8 @@ def fit(
     made = {}
     if plot:
         with working("drawing"):
-            made[plot] = chart.curve(found.losses, f"Loss of {graph.document.get('title', file)}", plot)
+            title = file if graph.title is None else graph.title
+            made[plot] = chart.curve(found.losses, f"Loss of {title}", plot)
     if save:
         made[save] = found.graph.to_bytes()
     with working("writing"):

@@ -218,15 +218,15 @@ def match(loaded: object) -> bool:
     return isinstance(loaded, dict) and set(KEYS) <= loaded.keys()
 
 
-def load(raw: bytes, title: str | None = None) -> Document:
+def load(raw: bytes, title: str | None = None, loaded: Any = None) -> Document:
     """The document of a CppAD JSON graph: a recipe of inputs ``x[0]``, parameters ``p[0]`` and results ``r[0]``.
 
     The graph has no numbers but its constants. Its function's name is the title unless one is given; an output that is
-    listed twice is one output. Raises FormatError, with the JSON path, for what breaks the grammar and for operators
-    that are not in ``MEANINGS``.
+    listed twice is one output. ``loaded`` is the JSON, where it was parsed already. Raises FormatError, with the JSON
+    path, for what breaks the grammar and for operators that are not in ``MEANINGS``.
     """
     try:
-        loaded = strictjson.loads(raw)
+        loaded = strictjson.loads(raw) if loaded is None else loaded
         strictjson.refuse_repeated_keys(raw, strictjson.count_keys(loaded))
     except DocumentError as error:
         raise FormatError(str(error)) from None

@@ -146,17 +146,11 @@ def _carried(text: bytes | None) -> Document:
 def _json(raw: bytes, where: str) -> Iterator[Kept]:
     from mgraph.formats import module, notebook
 
-    try:
-        loaded = strictjson.loads(raw)
-    except DocumentError as error:
-        # A notebook's other outputs may hold the NaN that Python's json writes.
-        loaded = strictjson.lenient(raw) if b'"nbformat"' in raw else None
-        if not notebook.match(loaded):
-            raise error from None
-    if notebook.match(loaded):
-        for k, (place, found) in enumerate(notebook.load(loaded)):
-            yield _checked(found, f"{where}#{k + 1}", place)._replace(number=k + 1)
+    if b'"nbformat"' in raw and notebook.match(loaded := strictjson.as_browsers_do(raw)):
+        for k, (place, found) in enumerate(notebook.load(loaded), 1):
+            yield _checked(found, f"{where}#{k}", place)._replace(number=k)
         return
+    loaded = strictjson.loads(raw)
     if isinstance(loaded, dict) and "op_usage_vec" in loaded:  # one of CppAD's keys
         yield Kept(where, "", module("cppad").load(raw, loaded=loaded), None)
         return
@@ -166,6 +160,7 @@ def _json(raw: bytes, where: str) -> Iterator[Kept]:
 def _checked(found: Any, name: str, place: str) -> Kept:
     try:
         strictjson.check(found, "$", 10 + _document.META_DEPTH)
+        strictjson.refuse_marked(found, "$")
         document = _document.parse(found.encode()) if isinstance(found, str) else _document.validate(found)
     except DocumentError as error:
         error.file = f"{name} ({place})"

@@ -117,6 +117,8 @@ def parse(raw: bytes) -> Document:
 def checked(loaded: object, raw: bytes) -> Document:
     """The document that the JSON ``raw`` is, parsed already. Raises DocumentError."""
     document = validate(loaded)
+    if "meta" in document and strictjson.past_64_bits(document["meta"]):
+        free_form(strictjson.with_long_integers(raw)["meta"])  # to refuse them by their place
     rest = {key: value for key, value in document.items() if key != "nodes"}
     strictjson.refuse_repeated_keys(raw, 1 + sum(map(len, document["nodes"])) + strictjson.count_keys(rest))
     return document

@@ -43,14 +43,24 @@ def loads(raw: bytes) -> Any:
         raise _syntax_error(raw, error) from None
 
 
-def lenient(raw: bytes) -> Any:
-    """Parse what Python's ``json`` writes, its NaN and Infinity too; None if it is not even that."""
+def as_browsers_do(raw: bytes) -> Any:
+    """Parse the JSON of a notebook, which a browser may have written; None if it is not even that.
+
+    There every number is a double, so an integer past 2**53 - 1 is one too: ``JSON.stringify(1e17)`` has no point and
+    no exponent. The NaN and Infinity that Python's ``json`` writes are taken. An object that repeats a key is marked,
+    for :func:`refuse_marked`.
+    """
     import json
 
     try:
-        return json.loads(raw, parse_int=lambda digits: -0.0 if digits == "-0" else int(digits))
+        return json.loads(raw, parse_int=_as_double, object_pairs_hook=_keep_repeated)
     except (ValueError, RecursionError):
         return None
+
+
+def _as_double(digits: str) -> int | float:
+    x = float(digits)
+    return x if digits == "-0" or abs(x) > EXACT_INT else int(digits)
 
 
 def _syntax_error(raw: bytes, error: orjson.JSONDecodeError) -> DocumentError:
@@ -88,7 +98,7 @@ def refuse_repeated_keys(raw: bytes, kept: int) -> None:
     import json
 
     try:
-        _find_repeated(json.loads(raw, object_pairs_hook=_keep_repeated), "$")
+        refuse_marked(json.loads(raw, object_pairs_hook=_keep_repeated), "$")
     except RecursionError:
         raise DocumentError("nested too deep; a document needs 4 levels, its meta at most 100") from None
 
@@ -115,12 +125,13 @@ def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _find_repeated(value: Any, path: str) -> None:
+def refuse_marked(value: Any, path: str) -> None:
+    """Raise DocumentError if an object was marked because it has two equal keys."""
     if isinstance(value, _Repeated):
         raise DocumentError(f"the key {shown(value.key)} is repeated", path=path)
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
-        _find_repeated(child, path + step(key))
+        refuse_marked(child, path + step(key))
 
 
 def check(value: Any, path: str, levels: int) -> None:
@@ -149,6 +160,21 @@ def check(value: Any, path: str, levels: int) -> None:
             raise DocumentError('not a finite number; write "NaN" or "Infinity" as a string', path=path)
     elif value is not None and type(value) is not bool:
         raise DocumentError(f"not JSON: {kind(value)}", path=path)
+
+
+def past_64_bits(value: Any) -> bool:
+    """Whether a number in parsed JSON may have been an integer past 64 bits, of which orjson makes a double."""
+    if isinstance(value, float):
+        return abs(value) >= 2.0**63
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(map(past_64_bits, children))
+
+
+def with_long_integers(raw: bytes) -> Any:
+    """Parse JSON that is known to be well-formed, by a parser that keeps integers of any length."""
+    import json
+
+    return json.loads(raw)
 
 
 def step(key: str | int) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 from conftest import ROOT, SMALL, Cli, random_document, with_dot
 
 import mgraph
@@ -344,6 +345,55 @@ def test_a_negative_zero_survives_a_browser() -> None:
     assert mgraph.loads(kept).digest == graph.digest
     plain = record(Value(1.0, name="x") * 2.0)
     assert notebook.dump(plain.document, plain.to_bytes()) == plain.document
+
+
+def stringified(value: Any) -> str:
+    """As JavaScript's ``JSON.stringify`` writes it: whole numbers up to 1e21 without a point or exponent."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{stringified(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(stringified, value)) + "]"
+    return rfc8785.dumps(value).decode() if isinstance(value, float) else json.dumps(value)
+
+
+def test_a_notebook_that_a_browser_saved_anew(tmp_path: Path) -> None:
+    """There 1e17 is written 100000000000000000; of the document nothing changes but how numbers are spelled."""
+    whole = [2.0**53 + 2.0, 1e17, -1e17, 2.0**63, 2.0**64, 1e20, 123456789012345678901.0, 1e21, 1e300, 7.0]
+    for seed, x in enumerate(whole):
+        value = Value(x, name="x") * x + seed
+        value.backward()
+        graph = record(value, meta={"float": x, "list": [x, {"deep": -x}], "int": 2**53 - 1})
+        cells = {"nbformat": 4, "cells": [cell(graph.document)]}
+        (tmp_path / "saved.ipynb").write_text(stringified(cells))
+        again = load(tmp_path / "saved.ipynb")
+        assert again.digest == graph.digest and again.meta == graph.meta
+        assert dict(again.data) == dict(graph.data) and again.verify().verdict == graph.verify().verdict
+        assert type(again.meta["int"]) is int
+
+
+def test_a_number_past_binary64_in_a_notebook(tmp_path: Path) -> None:
+    path = written(tmp_path / "n.ipynb", cell({**doc(), "meta": {"n": 10**400}}))
+    with pytest.raises(mgraph.DocumentError, match=r"\(cell 1\): \$\.meta\.n: not a finite number"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"data": 1.0', '"data": 2.0, "data": 1.0', "$.nodes[0]: the key 'data' is repeated"),
+        ('"mgraph": 1,', '"mgraph": 1, "mgraph": 1,', "$: the key 'mgraph' is repeated"),
+        ('"id": "a"', '"id": "b", "id": "a:"', "$.nodes[0]: the key 'id' is repeated"),
+        ('"nodes":', '"meta": {"a": {"b": 1, "b": 1}}, "nodes":', "$.meta.a: the key 'b' is repeated"),
+    ],
+)
+def test_a_repeated_key_in_a_notebooks_document(old: str, new: str, message: str, tmp_path: Path) -> None:
+    text = json.dumps({"nbformat": 4, "cells": [cell(doc()), cell(doc("fine"))]})
+    assert text.count(old) == 2
+    (tmp_path / "n.ipynb").write_text(
+        text.replace(old, new, 1).replace('"metadata": {}', '"metadata": {"x": 1, "x": 1}')
+    )
+    broken, fine = contents(tmp_path / "n.ipynb")
+    assert str(broken.error) == f"{tmp_path / 'n.ipynb'}#1 (cell 1): {message}" and fine.graph is not None
 
 
 @with_dot

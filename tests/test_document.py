@@ -132,6 +132,16 @@ BAD = [
         "$.meta.n[0]: an integer past 2**53 - 1 is not exact in JSON; write it as a string",
         None,
     ),
+    (
+        nodes(A, more=', "meta": {"n": {"a b": [1e300, -18446744073709551617]}}'),
+        "$.meta.n['a b'][1]: an integer past 2**53 - 1 is not exact in JSON; write it as a string",
+        None,
+    ),
+    (
+        nodes(A, more=f', "meta": {{"n": 1{"0" * 308}}}'),
+        "$.meta.n: an integer past 2**53 - 1 is not exact in JSON; write it as a string",
+        None,
+    ),
     (nodes(A, more=f', "meta": {{"d": {"[" * 150}{"]" * 150}}}'), "$.meta.d" + "[0]" * 24 + "…: nested too deep", None),
     # a node's keys
     (node('"op": "input"'), "$.nodes[1]: the key 'id' is missing", True),
@@ -342,6 +352,15 @@ def test_good_documents_load_and_fit_the_schema(text: str) -> None:
     VALIDATOR.validate(json.loads(text))
     VALIDATOR.validate(json.loads(graph.to_bytes()))
     assert loads(graph.to_bytes()).to_bytes() == graph.to_bytes()
+
+
+def test_numbers_in_meta_stay_what_they_are() -> None:
+    for text in ("9007199254740991", "-9007199254740991", "1e300", "-1.5e19", "9.3e18", "18446744073709551616.0"):
+        kept = loads(nodes(A, more=f', "meta": {{"n": [{text}]}}')).meta["n"][0]
+        assert kept == json.loads(text) and type(kept) is type(json.loads(text))
+    for made in (2**53, -(2**63), 2**64, 10**400):
+        with pytest.raises(DocumentError, match=r"\$\.meta\.n: an integer past"):
+            mgraph.record(Value(1.0), meta={"n": made})
 
 
 @pytest.mark.parametrize("zero", ["-0.0", "-0", "-0e5", "-0.0e-3"])

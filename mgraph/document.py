@@ -276,13 +276,14 @@ def _check_version(loaded: dict[str, Any]) -> None:
     if type(version) is not int:
         raise VersionError(f"the format's version is the integer {VERSION}, not {kind(version)}", path="$.mgraph")
     if version > VERSION:
+        wanted = shown(version)
         raise VersionError(
-            f"this document is of format {version:,}; this mgraph reads format {VERSION}. Install an mgraph that"
-            f" reads format {version:,}",
+            f"this document is of format {wanted}; this mgraph reads format {VERSION}. Install an mgraph that reads"
+            f" format {wanted}",
             path="$.mgraph",
         )
     if version < VERSION:
-        raise VersionError(f"there is no format {version:,}; the first is {VERSION}", path="$.mgraph")
+        raise VersionError(f"there is no format {shown(version)}; the first is {VERSION}", path="$.mgraph")
 
 
 # Pydantic's errors in mgraph's words -----------------------------------------------------------------------
@@ -299,13 +300,15 @@ def _translated(error: ValidationError, loaded: object) -> DocumentError:
             value, path = value[key], path + step(key)  # type: ignore[index]
             node = node or _id_of(value, path)
         elif key == "[key]":
-            value, path = location[1], "$.seeds"
+            value, path = location[1], f"$.{location[0]}"
     last = str(location[-1]) if location else ""
     return DocumentError(_message(first["type"], first.get("ctx", {}), last, value, path), path, node)
 
 
 def _message(error: str, context: dict[str, Any], last: str, value: Any, path: str) -> str:
     key = re.sub(r"\[\d+\]$", "[]", path).rsplit(".", 1)[-1]
+    if last == "[key]" and error == "string_type":
+        return "a key is text"
     if error == "missing":
         return f"the key {shown(last)} is missing"
     if error == "extra_forbidden":

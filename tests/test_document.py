@@ -717,6 +717,13 @@ def test_what_the_format_cannot_hold_is_refused() -> None:
         mgraph.save(mgraph.record(Value(1.0)), "-", title="x")
 
 
+def test_keys_that_are_not_text_are_refused_by_their_place() -> None:
+    for more in ({"meta": {1: 2}}, {"seeds": {1: 1.0}}):
+        with pytest.raises(DocumentError) as refused:
+            Graph({"mgraph": 1, "nodes": [{"id": "a", "op": "input"}], **more})
+        assert str(refused.value) == f"$.{next(iter(more))}: a key is text"
+
+
 def test_names_of_any_normal_form_are_fine_when_alone() -> None:
     name = unicodedata.normalize("NFD", "é")
     assert mgraph.record(Value(1.0, name=name)).inputs == [name]

@@ -9,11 +9,12 @@ gives the same bits.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from inspect import Parameter, Signature
-from itertools import count
+from itertools import count, repeat
 from numbers import Real
 from typing import TYPE_CHECKING, Any, SupportsFloat, overload
 
@@ -30,6 +31,8 @@ LITERAL = "literal"
 
 FIXED = (CONSTANT, LITERAL)
 """Ops of values that get no gradient."""
+_NUMBERS = (float, int, Real)
+"""Any real number: all three are, and the first two are found quicker by themselves."""
 _serial = count()
 _scope: ContextVar[str | None] = ContextVar("scope", default=None)
 _tracing: ContextVar[bool] = ContextVar("tracing", default=False)
@@ -124,12 +127,14 @@ class Value(Methods):
     # Arithmetic. ``+`` and ``*`` are spelled out because they are most of every graph.
 
     def __add__(self, other: SupportsFloat) -> Value:
-        b = other if other.__class__ is Value else _operand(other)
-        return NotImplemented if b is None else record_op("add", (self, b), self.data + b.data)
+        if other.__class__ is Value:
+            return record_op("add", (self, other), self.data + other.data)
+        return _binary("add", operator.add, self, other)
 
     def __mul__(self, other: SupportsFloat) -> Value:
-        b = other if other.__class__ is Value else _operand(other)
-        return NotImplemented if b is None else record_op("mul", (self, b), self.data * b.data)
+        if other.__class__ is Value:
+            return record_op("mul", (self, other), self.data * other.data)
+        return _binary("mul", operator.mul, self, other)
 
     def __pos__(self) -> Value:
         return self
@@ -282,9 +287,9 @@ def apply(name: str, *operands: SupportsFloat) -> Value | float:
     op = OPS[name]
     if len(operands) != op.arity:
         raise TypeError(f"{name} takes {op.arity} operand{'s' * (op.arity > 1)}, got {len(operands)}")
-    if not any(isinstance(operand, Value) for operand in operands):
+    if not any(map(isinstance, operands, repeat(Value))):
         return op.forward(*map(_number, operands))
-    values = tuple(o if isinstance(o, Value) else literal(_number(o)) for o in operands)
+    values = tuple([o if isinstance(o, Value) else literal(_number(o)) for o in operands])
     return record_op(name, values, op.forward(*[value.data for value in values]))
 
 
@@ -314,7 +319,7 @@ def literal(data: float) -> Value:
 def _number(number: SupportsFloat) -> float:
     if isinstance(number, Value):
         raise TypeError("a Value is made of a number, not of another Value; use the other one itself")
-    if isinstance(number, Real):
+    if isinstance(number, _NUMBERS):
         return float(number)
     raise TypeError(f"a real number is needed, not {type(number).__name__}")
 
@@ -323,7 +328,7 @@ def _operand(other: object) -> Value | None:
     """A value for an operand; None for what is not a number (the caller then returns NotImplemented)."""
     if isinstance(other, Value):
         return other
-    return literal(float(other)) if isinstance(other, Real) else None
+    return literal(float(other)) if isinstance(other, _NUMBERS) else None
 
 
 def _binary(name: str, forward: Callable[..., float], left: object, right: object) -> Value:

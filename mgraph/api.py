@@ -251,9 +251,9 @@ def fit(
     """
     from mgraph import fitting
 
-    task = fitting.problem(graph._plan, loss, data)
-    found = fitting.fit(task, steps, rate, method, engine, report)
-    return Fit(graph.with_leaves(found.parameters), found.losses, found.engine)
+    task = fitting.objective(graph._plan, loss, data)
+    parameters, losses, used = fitting.descend(task, steps, rate, method, engine, report)
+    return Fit(graph.with_leaves(parameters), losses, used)
 
 
 def read_columns(path: str | os.PathLike[str]) -> dict[str, list[float]]:

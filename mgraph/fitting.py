@@ -5,26 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from mgraph.engines import Engines, load_compiled
 from mgraph.errors import ReplayError, shown
+from mgraph.ops import INPUT
 from mgraph.plan import Plan
 from mgraph.replay import real, replay
 
 Rate = float | Callable[[int], float]
 Update = Callable[[list[float], list[float], float], list[float]]
 Evaluate = Callable[[list[float]], tuple[float, list[float]]]
-
-
-class Fitted(NamedTuple):
-    """What a fit ends with."""
-
-    parameters: dict[str, float]
-    """By id."""
-    losses: list[float]
-    """The loss before each step, and last the loss that is left."""
-    engine: str
 
 
 def descent() -> Update:
@@ -67,13 +58,16 @@ METHODS: dict[str, Callable[[], Update]] = {"sgd": descent, "momentum": momentum
 
 
 @dataclass(frozen=True)
-class Problem:
+class Objective:
     """What is to be fitted: the leaves to move, the output to make small, the rows to take the mean over, if any."""
 
     plan: Plan
     parameters: list[str]
+    """Ids of the leaves to move."""
     loss: str
+    """Id of the node to make small."""
     columns: dict[str, list[float]]
+    """The data by input, one finite number a row; empty without data."""
 
     @property
     def rows(self) -> int:
@@ -81,21 +75,28 @@ class Problem:
         return len(next(iter(self.columns.values()), []))
 
 
-def problem(plan: Plan, loss: str | None, data: Mapping[str, Sequence[float]] | None) -> Problem:
+def objective(plan: Plan, loss: str | None, data: Mapping[str, Sequence[float]] | None) -> Objective:
     """Check what is to be fitted. Raises ReplayError."""
     wiring = plan.wiring
     outputs = wiring.outputs
     if loss is None and len(outputs) != 1:
         some = ", ".join(map(shown, outputs[:8]))
-        raise ReplayError(f"the graph has {len(outputs)} outputs, {some}; say which of them is the loss")
+        raise ReplayError(
+            f"the graph has {len(outputs)} outputs, {some}; name the one to make small: loss={shown(outputs[0])}"
+            f" (on the command line, --loss {outputs[0]})"
+        )
     name = wiring.resolve(loss) if loss is not None else outputs[0]
     parameters = wiring.parameters
     if not parameters:
         raise ReplayError("there is nothing to fit: the graph has no parameters (leaves made by mgraph.parameter)")
+    return Objective(plan, parameters, name, {} if data is None else _columns(plan, data))
+
+
+def _columns(plan: Plan, data: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
     columns = {}
-    for given, column in (data or {}).items():
-        leaf = wiring.resolve(given)
-        if wiring.op(leaf) != "input":
+    for given, column in data.items():
+        leaf = plan.wiring.resolve(given)
+        if plan.wiring.op(leaf) != INPUT:
             raise ReplayError(f"{shown(leaf)} is not an input, so it cannot be a column of the data")
         columns[leaf] = [real(x, given) for x in column]
         bad = next((row for row, x in enumerate(columns[leaf]) if not math.isfinite(x)), None)
@@ -105,15 +106,23 @@ def problem(plan: Plan, loss: str | None, data: Mapping[str, Sequence[float]] | 
     if len(set(lengths.values())) > 1:
         some = ", ".join(f"{shown(leaf)} has {length:,}" for leaf, length in list(lengths.items())[:4])
         raise ReplayError(f"the columns are not of one length: {some}")
-    if data is not None and not any(lengths.values()):
+    if not any(lengths.values()):
         raise ReplayError("the data has no rows")
-    return Problem(plan, parameters, name, columns)
+    return columns
 
 
-def fit(
-    task: Problem, steps: int, rate: Rate, method: str, engine: str, report: Callable[[int, float], None] | None = None
-) -> Fitted:
-    """Take ``steps`` steps; ``report`` is told each step's number and loss. See :func:`mgraph.api.fit`."""
+def descend(
+    task: Objective,
+    steps: int,
+    rate: Rate,
+    method: str,
+    engine: str,
+    report: Callable[[int, float], None] | None = None,
+) -> tuple[dict[str, float], list[float], str]:
+    """Take ``steps`` steps; ``report`` is told each step's number and loss. See :func:`mgraph.api.fit`.
+
+    Returns the parameters found, by id, the loss before each step and the one that is left, and the engine used.
+    """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
         raise ReplayError(f"the steps are a whole number from 0 on, not {shown(steps)}")
     if method not in METHODS:
@@ -121,7 +130,7 @@ def fit(
     update = METHODS[method]()
     work = len(task.plan.targets) * (steps + 1) * max(1, task.rows)
     used, _ = Engines().choose(engine, work)
-    start = replay(task.plan, {name: task.columns[name][0] for name in task.columns}, backward=False)
+    start = replay(task.plan, {name: column[0] for name, column in task.columns.items()}, backward=False)
     weights = [start.data[name] for name in task.parameters]
     evaluate = _by_machine(task) if used == "compiled" else _by_reference(task)
     losses = []
@@ -130,20 +139,27 @@ def fit(
         losses.append(loss)
         if report is not None:
             report(step, loss)
-        if step == steps:
-            break
-        bad = next((name for name, g in zip(task.parameters, slopes, strict=True) if not math.isfinite(g)), None)
-        if not math.isfinite(loss) or bad is not None:
-            what = f"the loss is {loss}" if bad is None else f"the gradient of {shown(bad)} is not finite"
-            raise ReplayError(f"at step {step} {what}: it cannot go on. A smaller rate may help")
-        eta = real(rate(step) if callable(rate) else rate, "rate")
-        if not math.isfinite(eta):
-            raise ReplayError(f"the rate at step {step} is {eta}; it must be finite")
-        weights = update(weights, slopes, eta)
-    return Fitted(dict(zip(task.parameters, weights, strict=True)), losses, used)
+        if step < steps:
+            _refuse_nonfinite(task, step, loss, slopes)
+            weights = update(weights, slopes, _rate(rate, step))
+    return dict(zip(task.parameters, weights, strict=True)), losses, used
 
 
-def _by_reference(task: Problem) -> Evaluate:
+def _refuse_nonfinite(task: Objective, step: int, loss: float, slopes: list[float]) -> None:
+    bad = next((name for name, g in zip(task.parameters, slopes, strict=True) if not math.isfinite(g)), None)
+    if not math.isfinite(loss) or bad is not None:
+        what = f"the loss is {loss}" if bad is None else f"the gradient of {shown(bad)} is not finite"
+        raise ReplayError(f"at step {step} {what}: it cannot go on. A smaller rate may help")
+
+
+def _rate(rate: Rate, step: int) -> float:
+    eta = real(rate(step) if callable(rate) else rate, "rate")
+    if not math.isfinite(eta):
+        raise ReplayError(f"the rate at step {step} is {eta}; it must be finite")
+    return eta
+
+
+def _by_reference(task: Objective) -> Evaluate:
     def evaluate(weights: list[float]) -> tuple[float, list[float]]:
         given = dict(zip(task.parameters, weights, strict=True))
         total, slopes = 0.0, [0.0] * len(weights)
@@ -159,7 +175,7 @@ def _by_reference(task: Problem) -> Evaluate:
     return evaluate
 
 
-def _by_machine(task: Problem) -> Evaluate:
+def _by_machine(task: Objective) -> Evaluate:
     replayer = load_compiled().Replayer(task.plan, {task.loss: 1.0}, task.parameters)
     places = [replayer.index[name] for name in task.parameters]
     at = replayer.index[task.loss]

@@ -117,7 +117,7 @@ def test_an_input_that_only_the_data_gives() -> None:
         (lambda: fit(line(), 2, data={"x": [1.0, math.nan]}), "row 1 of the column 'x' is nan; it must be finite"),
         (lambda: fit(line(), 2, data={"x": [1.0], "y": [1.0, 2.0]}), "the columns are not of one length: 'x' has 1, 'y' has 2"),
         (lambda: fit(line(), 2, data={}), "the data has no rows"),
-        (lambda: fit(record(parameter(1.0, "w") * 2, parameter(1.0, "v") * 3)), "the graph has 2 outputs, 'n1', 'n3'; say which of them is the loss"),
+        (lambda: fit(record(parameter(1.0, "w") * 2, parameter(1.0, "v") * 3)), "the graph has 2 outputs, 'n1', 'n3'; name the one to make small: loss='n1' (on the command line, --loss n1)"),
     ],
 )  # fmt: skip
 def test_refusals(call, message: str) -> None:

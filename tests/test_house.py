@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "compiled": {"errors", "kernels", "ops", "plan", "replay", "schedule"},
     "rows": {"errors", "files"},
     "derivatives": {"document", "errors", "graph", "ops", "replay", "value"},
-    "fitting": {"engines", "errors", "plan", "replay"},
+    "fitting": {"engines", "errors", "ops", "plan", "replay"},
     "rowwise": {"engines", "errors", "files", "ops", "plan", "replay", "rows"},
     "engines": {"compiled", "errors", "replay"},
     "machine": {"circular", "coefficients", "expansions", "exponential", "formulas", "logarithm", "ops"},

@@ -25,8 +25,32 @@ def match(raw: bytes) -> bool:
     return raw.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
 
 
-class _Done(Exception):
+class _Read(Exception):
     """The document has been read; the rest of the picture is not looked at."""
+
+
+class _Handler:
+    """What the parser tells: the root's name, and the text of the document as far as it has been read."""
+
+    def __init__(self) -> None:
+        self.root = ""
+        self.found: list[str] | None = None
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.root = self.root or name
+        if name == _ELEMENT:
+            self.found = []
+
+    def end(self, name: str) -> None:
+        if name == _ELEMENT:
+            raise _Read
+
+    def characters(self, text: str) -> None:
+        if self.found is not None:
+            self.found.append(text)
+
+    def entity(self, *declaration: object) -> None:
+        raise FormatError("the picture declares XML entities, which mgraph does not read")
 
 
 def load(raw: bytes) -> bytes | None:
@@ -37,42 +61,23 @@ def load(raw: bytes) -> bytes | None:
     """
     if raw[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
         raise FormatError("a web page (HTML), not an SVG picture; save the picture, or the notebook, that is on it")
-    found: list[str] | None = None
-    root = ""
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal found, root
-        root = root or name
-        if name == _ELEMENT:
-            found = []
-
-    def end(name: str) -> None:
-        if name == _ELEMENT:
-            raise _Done
-
-    def characters(text: str) -> None:
-        if found is not None:
-            found.append(text)
-
-    def entity(*declaration: object) -> None:
-        raise FormatError("the picture declares XML entities, which mgraph does not read")
-
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler, parser.EntityDeclHandler = characters, entity
+    told, parser = _Handler(), expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler, parser.EndElementHandler = told.start, told.end
+    parser.CharacterDataHandler, parser.EntityDeclHandler = told.characters, told.entity
     try:
         parser.Parse(raw, True)
-    except _Done:
-        return "".join(found or ()).encode()
+    except _Read:
+        return "".join(told.found or ()).encode()
     except (LookupError, ValueError) as error:
         raise FormatError(f"no graph in this picture: its XML cannot be decoded: {error}") from None
     except expat.ExpatError as error:
         where = f"line {error.lineno:,}, column {error.offset + 1:,}"
-        if found is not None:
+        if told.found is not None:
             raise FormatError(f"the graph in this picture ends in the middle, at {where} (cut short?)") from None
         raise FormatError(f"no graph in this picture, which is not whole XML: {_words(error)}, at {where}") from None
-    if root.rpartition(" ")[2] != "svg":
-        raise FormatError(f"XML, but no SVG picture: its root is <{root.rpartition(' ')[2][:60]}>")
+    root = told.root.rpartition(" ")[2]
+    if root != "svg":
+        raise FormatError(f"XML, but no SVG picture: its root is <{root[:60]}>")
     return None
 
 

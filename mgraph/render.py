@@ -263,11 +263,17 @@ def _short(x: float) -> str:
     return f"{x:.0f}" if x == int(x) and abs(x) < 1e6 else f"{x:.6g}"
 
 
+_VISIBLE = {
+    **{c: 0x2400 + c for c in range(0x20) if c != ord("\n")},
+    0x7F: 0x2421,
+    **dict.fromkeys((0xFFFE, 0xFFFF), 0xFFFD),
+}
+
+
 def _plain(text: str) -> str:
-    """Make every control character but a line break visible, and cut what no box could hold."""
+    """Make every character but a line break visible that is a control or none of XML's, and cut what no box holds."""
     text = text if len(text) <= 200 else text[:199] + "…"
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(chr(0x2400 + ord(c)) if c < " " and c != "\n" else "\u2421" if c == "\x7f" else c for c in text)
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_VISIBLE)
 
 
 def _escaped(text: str) -> str:

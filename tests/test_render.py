@@ -103,8 +103,8 @@ def test_hostile_labels_show_as_themselves(program: str, name: str, tmp_path: Pa
 
 
 def test_control_characters_are_made_visible(program: str, tmp_path: Path) -> None:
-    found = texts(svg_of(mgraph.record(Value(1.0, name="a\x00b\x1b[31m\x7f")), tmp_path))
-    assert "a\u2400b\u241b[31m\u2421" in found
+    found = texts(svg_of(mgraph.record(Value(1.0, name="a\x00b\x1b[31m\x7f\ufffe\uffff")), tmp_path))
+    assert "a\u2400b\u241b[31m\u2421\ufffd\ufffd" in found
 
 
 def test_literals_are_small_plain_text_and_operands_keep_their_order() -> None:

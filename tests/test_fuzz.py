@@ -134,3 +134,16 @@ def test_any_gzip_at_all(tmp_path: Path, raw: bytes, cut: int) -> None:
     path.write_bytes((gzip.compress(raw) if cut % 2 else b"\x1f\x8b" + raw)[: cut or None])
     with pytest.raises(MgraphError):
         load(path)
+
+
+@pytest.mark.parametrize(
+    "path", [("mgraph",), ("nodes",), ("nodes", 0), ("nodes", -1, "args", 0), ("meta", "x")], ids=str
+)
+def test_an_integer_too_long_for_python_to_write(path) -> None:
+    document = {**copy.deepcopy(DOCUMENTS[0]), "meta": {}}
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = 10**5000
+    with pytest.raises(MgraphError):
+        Graph(document)

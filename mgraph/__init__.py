@@ -13,11 +13,13 @@ Every name here is imported on first use, so that ``import mgraph`` costs next t
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from mgraph import seams
 
+TYPE_CHECKING = False  # typing's own takes longer to import than Python to start, and the program waits for this
 if TYPE_CHECKING:
+    from typing import Any
+
     from mgraph import nn as nn
     from mgraph.api import Entry as Entry
     from mgraph.api import Fit as Fit

@@ -5,8 +5,10 @@ So values and replays import nothing of what is built on them. On their own they
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+TYPE_CHECKING = False  # typing's own takes longer to import than Python to start, and the program waits for this
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 def _as_text(shown: Any) -> dict[str, Any]:

@@ -507,6 +507,40 @@ def test_refusals_of_a_program() -> None:
         reader.load(torch.export.export(normed, (x,)))
     with pytest.raises(TypeError, match=r"^an exported program has its own names$"):
         reader.load(torch.export.export(model(), (x,)), {"x": x})
+    solve = said(lambda m, x, y: torch.linalg.solve(x[:, :2], y), x, y)
+    assert re.match(r"aten\._linalg_solve_ex\.default \(node _linalg_solve_ex" + here, solve)
+    assert re.match(
+        r'aten\.index\.Tensor \(node index, File "[^"]*", line \d+, in \w+\): places that depend on an input are not'
+        r" supported; torch\.where chooses between values$",
+        said(lambda m, x, y: x[x > 0].sum(), x, y),
+    )
+    assert said(lambda m, x, y: y.add_(1.0) * x, x, y) == (
+        "the program changes its input y in place, which no graph of values can"
+    )
+    assert re.match(
+        r"PyTorch cannot bring the program to its core operators: RuntimeError: Cannot access data pointer",
+        said(lambda m, x, y: torch.func.grad(lambda x: (x**3).sum())(x), x, y),
+    )
+
+
+def test_inputs_that_a_program_does_not_take() -> None:
+    x = random(2, 3, grad=False)
+    program = exported(lambda m, x, y: x * y, x, x)
+    for inputs, says in (
+        ((x,), r"the program takes 2 inputs, and 1 are given"),
+        ((x, x, x), r"the program takes 2 inputs, and 3 are given"),
+        ((x[:, :2], x[:, :2]), r"the program does not run on these inputs: AssertionError: Guard failed: .*"),
+    ):
+        with pytest.raises(FormatError, match=f"^{says}$"):
+            reader.load(program, inputs=inputs)
+
+
+def test_outputs_that_are_no_tensors() -> None:
+    x = random(2, grad=False)
+    document = reader.load(exported(lambda m, x, y: (x * 2, None, 3.0), x, x))
+    graph = Graph(document)
+    assert list(graph.replay().outputs.values()) == [*(x * 1.25 * 2).tolist(), 3.0]
+    assert graph.data[graph.outputs[2]] == 3.0
 
 
 def test_the_documentation_lists_what_is_supported() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -91,7 +91,9 @@ def squeeze(x: Any, dims: int | Sequence[int]) -> Any:
 
 
 def index(x: Any, indices: Sequence[Any]) -> Any:
-    """``x[indices]``; None is all of a dimension."""
+    """``x[indices]``; None is all of a dimension. Raises FormatError for indices that depend on an input."""
+    if any(isinstance(each, Array) for each in indices):
+        raise FormatError("places that depend on an input are not supported; torch.where chooses between values")
     return x[tuple(slice(None) if each is None else np.asarray(each) for each in indices)]
 
 
@@ -170,7 +172,8 @@ def load(
     arguments = program.example_inputs if inputs is None else (tuple(inputs), {})
     if arguments is None:
         raise FormatError("the program has no example inputs; give it some with inputs=(x, …)")
-    core = program.run_decompositions()
+    core = _asked(program.run_decompositions, "PyTorch cannot bring the program to its core operators")
+    _refuse_changes(core)
     meta = precision(_dtypes(core, tree_leaves(arguments)), tolerance, DOUBLE)
     known = _placeholders(core, tree_leaves(arguments))
     made: dict[Any, Any] = {}
@@ -179,14 +182,47 @@ def load(
             made[node] = known[node.name][2]
         elif node.op == "call_function" and node.users:  # what has none is an assertion
             made[node] = _call(node, *tree_map_only(torch.fx.Node, made.get, (node.args, node.kwargs)))
-    results = [tensor(made[node]) for node in tree_leaves(core.graph.output_node().args)]
+    results = [tensor(made.get(each, each)) for each in _outputs(core)]
     _overwrite(program, arguments, results, known)
     return document(results, tolerance, title, meta)
 
 
+def _asked(call: Callable[[], Any], failed: str) -> Any:
+    """What PyTorch answers. Raises FormatError in place of whatever it raises."""
+    try:
+        return call()
+    except Exception as error:
+        said = str(error).strip().splitlines()
+        raise FormatError(f"{failed}: {type(error).__name__}: {said[0] if said else ''}") from None
+
+
+def _refuse_changes(program: torch.export.ExportedProgram) -> None:
+    """Raise FormatError for a program that does something else than to compute outputs of inputs."""
+    for spec in program.graph_signature.output_specs:
+        if spec.kind == OutputKind.BUFFER_MUTATION:
+            raise FormatError(f"the program changes {spec.target}; export the module after eval()")
+        if spec.kind == OutputKind.USER_INPUT_MUTATION:
+            raise FormatError(f"the program changes its input {spec.target} in place, which no graph of values can")
+        if spec.kind not in (OutputKind.USER_OUTPUT, OutputKind.TOKEN):  # a token orders checks; it is no number
+            raise FormatError(f"the program has an output of another kind than a result: {spec.kind.name}")
+
+
+def _outputs(program: torch.export.ExportedProgram) -> list[Any]:
+    """The results, nodes or plain numbers; an output that is None is none."""
+    specs, outputs = program.graph_signature.output_specs, program.graph.output_node().args[0]
+    results = [each for spec, each in zip(specs, outputs, strict=True) if spec.kind == OutputKind.USER_OUTPUT]
+    for each in results:
+        if isinstance(each, str):
+            raise FormatError(f"the program returns the text {each!r}; numbers and tensors of them are supported")
+    return [each for each in results if each is not None]
+
+
 def _dtypes(program: torch.export.ExportedProgram, given: Sequence[Any]) -> set[str]:
-    """Of the inputs, and of the arithmetic: indices and conditions inside are none."""
-    inside = [each for node in program.graph.nodes for each in tree_leaves(node.meta.get("val"))]
+    """Of the inputs, and of the arithmetic: indices and conditions inside are none, nor is a token, though a tensor."""
+    signature = program.graph_signature
+    tokens = {each.arg.name for each in (*signature.input_specs, *signature.output_specs) if each.kind.name == "TOKEN"}
+    nodes = [node for node in program.graph.nodes if node.name not in tokens and str(node.target) != "with_effects"]
+    inside = [each for node in nodes for each in tree_leaves(node.meta.get("val"))]
     inside = [each for each in inside if isinstance(each, torch.Tensor)]
     numbers = [each for each in inside if each.is_floating_point() or each.is_complex()]
     return {dtype_of(each) for each in [*numbers, *given] if isinstance(each, torch.Tensor)}
@@ -194,9 +230,9 @@ def _dtypes(program: torch.export.ExportedProgram, given: Sequence[Any]) -> set[
 
 def _placeholders(program: torch.export.ExportedProgram, given: Sequence[Any]) -> Known:
     signature = program.graph_signature
-    for spec in signature.output_specs:
-        if spec.kind != OutputKind.USER_OUTPUT:
-            raise FormatError(f"the program changes {spec.target}; export the module after eval()")
+    wanted = sum(spec.kind == InputKind.USER_INPUT for spec in signature.input_specs)
+    if wanted != len(given):
+        raise FormatError(f"the program takes {wanted} inputs, and {len(given)} are given")
     ops = {InputKind.PARAMETER: PARAMETER, InputKind.BUFFER: CONSTANT, InputKind.CONSTANT_TENSOR: CONSTANT}
     arguments = iter(given)
     known: Known = {}
@@ -206,6 +242,8 @@ def _placeholders(program: torch.export.ExportedProgram, given: Sequence[Any]) -
         elif spec.kind in ops and spec.target is not None:
             target, op = spec.target, ops[spec.kind]
             held = program.state_dict[target] if target in program.state_dict else program.constants[target]
+        elif spec.kind == InputKind.TOKEN:
+            target, op, held = "", INPUT, None
         else:
             raise FormatError(f"the program's input {spec.arg.name} is not a tensor")
         numbers = isinstance(held, torch.Tensor) and held.is_floating_point()
@@ -219,21 +257,27 @@ def _call(node: torch.fx.Node, args: Sequence[Any], kwargs: Mapping[str, Any]) -
     if node.target is operator.getitem:
         return args[0][args[1]]
     if not any(isinstance(each, Array) for each in tree_leaves((args, kwargs))):
-        return node.target(*args, **kwargs)
-    name = str(node.target).removeprefix("aten.")
+        return _asked(lambda: node.target(*args, **kwargs), f"PyTorch cannot compute {_place(node)}")
     made = node.meta["val"]
-    if name not in ATEN or (
-        isinstance(made, torch.Tensor) and not (made.is_floating_point() or made.dtype == torch.bool)
-    ):
-        lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip().startswith("File ")]
-        where_from = "".join(f", {line}" for line in lines[-1:])
-        kind = f" to {dtype_of(made)}" if name in ATEN else ""
-        raise FormatError(f"{node.target}{kind} (node {node.name}{where_from}) is not supported; {SUPPORTED}")
     decides = isinstance(made, torch.Tensor) and made.dtype == torch.bool
+    name = str(node.target).removeprefix("aten.")
+    if name not in ATEN:
+        raise FormatError(f"{_place(node)} is not supported; {SUPPORTED}")
+    if isinstance(made, torch.Tensor) and not (made.is_floating_point() or decides):
+        raise FormatError(f"{_place(node, f' to {dtype_of(made)}')} is not supported; {SUPPORTED}")
     if name.startswith("logical_") or (decides and name == "_to_copy.default"):
         args = [_truth(given, each) for given, each in zip(node.args, args, strict=True)]
-    result = result_of(ATEN[name](*args, **{key: each for key, each in kwargs.items() if key not in LAYOUT}))
+    try:
+        result = result_of(ATEN[name](*args, **{key: each for key, each in kwargs.items() if key not in LAYOUT}))
+    except FormatError as error:
+        raise FormatError(f"{_place(node)}: {error}") from None
     return truth(result) if decides and name == "add.Tensor" else result  # the sum of conditions is one
+
+
+def _place(node: torch.fx.Node, what: str = "") -> str:
+    """A node for a message: what it computes, and the line of the program that it comes from."""
+    lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip().startswith("File ")]
+    return f"{node.target}{what} (node {node.name}{''.join(f', {line}' for line in lines[-1:])})"
 
 
 def _truth(given: Any, made: Any) -> Any:
@@ -251,9 +295,10 @@ def _overwrite(program: torch.export.ExportedProgram, arguments: Any, results: S
     arguments = tree_map_only(torch.Tensor, fresh, arguments)
     module = program.module()
     with torch.enable_grad():
-        outputs = tree_leaves(module(*arguments[0], **arguments[1]))
+        found = _asked(lambda: module(*arguments[0], **arguments[1]), "the program does not run on these inputs")
+    outputs = [torch.as_tensor(each) for each in tree_leaves(found) if each is not None]
     for held, values in zip(outputs, results, strict=True):
-        overwrite(values, "data", numbers_in(torch.as_tensor(held)))
+        overwrite(values, "data", numbers_in(held))
     out = only_value(results)
     if out is None or not outputs[0].requires_grad:
         return

@@ -210,6 +210,9 @@ def test_refusals() -> None:
 
     here = r" \(File \"[^\"]*test_from_jax.py\", line \d+, in [\w<>.]+\) is not supported; docs/importing.md lists what is$"
     assert re.match("erf" + here, said(lambda x: lax.erf(x) * x, 0.5))
+    assert re.match("cond, unlike jnp.where," + here, said(lambda x: lax.cond(x > 0, jnp.sin, jnp.cos, x), 0.5))
+    assert said(lambda x: lax.fft(x, "fft", (4,)).real, V).startswith("fft ")
+    assert said(lambda x: [], 0.5) == "the function returns no numbers"
     assert re.match("scan" + here, said(lambda x: lax.fori_loop(0, 3, lambda k, c: c * x, x), 0.5))
     assert re.match("stop_gradient, which changes gradients," + here, said(lambda x: x * lax.stop_gradient(x), 0.5))
     assert re.match("convert_element_type to int64" + here, said(lambda x: x.astype(int) * x, np.ones(2)))

@@ -79,6 +79,8 @@ def load(
         for grad, values in zip(jax.grad(number, tuple(range(len(flat))))(*map(jnp.asarray, flat)), made, strict=True):
             overwrite(values, "grad", np.asarray(grad))
     roots = [value for each in results for value in each.flat]
+    if not roots:
+        raise FormatError("the function returns no numbers")
     return document_of(roots, title=title, tolerance=tolerance, meta={"source": f"JAX {jax.__version__}", **meta})
 
 
@@ -229,7 +231,10 @@ def _run(traced: Any, operands: Sequence[Any], dtypes: set[str]) -> list[Any]:
         for each in equation.outvars:
             if jnp.issubdtype(each.aval.dtype, jnp.inexact):
                 dtypes.add(each.aval.dtype.name)
-        made = _call(equation, held, dtypes)
+        try:
+            made = _call(equation, held, dtypes)
+        except FormatError as error:
+            raise _blamed(equation, jaxpr) or error from None
         known.update(zip(equation.outvars, made, strict=True))
     return [each.val if isinstance(each, Literal) else known[each] for each in jaxpr.outvars]
 
@@ -259,7 +264,18 @@ def _frames(equation: Any) -> Iterator[tuple[str, int, str]]:
         yield frame.file_name, frame.line_num, frame.function_name
 
 
+def _blamed(equation: Any, jaxpr: Any) -> FormatError | None:
+    """The refusal of what a conversion is for, if that is not supported at all: JAX makes an integer of the condition
+    of ``cond`` first, which nobody has written."""
+    if equation.primitive.name != "convert_element_type":
+        return None
+    uses = (each for each in jaxpr.eqns if any(given is equation.outvars[0] for given in each.invars))
+    lost = next((each for each in uses if each.primitive.name not in (*PRIMITIVES, *CALLS)), None)
+    return None if lost is None else _refusal(lost)
+
+
 def _refusal(equation: Any, what: str = "") -> FormatError:
+    what = ", unlike jnp.where," if equation.primitive.name == "cond" else what
     place = next((frame for frame in _frames(equation) if not frame[0].startswith((*JAX, __file__))), None)
     where_from = f' (File "{place[0]}", line {place[1]}, in {place[2]})' if place else ""
     return FormatError(f"{equation.primitive.name}{what}{where_from} is not supported; docs/importing.md lists what is")

@@ -318,7 +318,7 @@ def elementary(count: str) -> Times:
     import numba
 
     from mgraph import machine
-    from mgraph.ops import OPS
+    from mgraph.arithmetic.ops import OPS
 
     stream, n = np.random.default_rng(SEED), int(count)
     out, times = np.empty(n), {}

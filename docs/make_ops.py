@@ -6,7 +6,7 @@ python docs/make_ops.py
 from pathlib import Path
 from textwrap import indent
 
-from mgraph.ops import OPS, Op
+from mgraph.arithmetic.ops import OPS, Op
 from mgraph.value import OPERATORS
 
 ROOT = Path(__file__).resolve().parent.parent

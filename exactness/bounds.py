@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import gmpy2
 from gmpy2 import mpfr
 
-from mgraph import circular, exponential, logarithm
+from mgraph.arithmetic import exponential, logarithm, trigonometric
 
 WIDE = gmpy2.context(precision=256, emin=-200_000, emax=200_000)
 TEST = re.compile(r"\w+ = h \+ \(low - error\)$", re.MULTILINE)
@@ -64,8 +64,8 @@ PHASES = (
     Phase("sigmoid", exponential.sigmoid, bands(-746.0, 41.0, 30.0, 36.0, 40.0, 690.0, 700.0), LN2_256),
     Phase("log", logarithm.log, bands(-745.0, 709.7), 2.0**-9),
     Phase("log1p", logarithm.log1p, bands(-36.7, 709.7, 2.0**-9), 2.0**-9),
-    Phase("sin", circular.sin_turned, TURNED, PI_1024, rest=(0,)),
-    Phase("cos", circular.sin_turned, TURNED, PI_1024, rest=(256,)),
+    Phase("sin", trigonometric.sin_turned, TURNED, PI_1024, rest=(0,)),
+    Phase("cos", trigonometric.sin_turned, TURNED, PI_1024, rest=(256,)),
     Phase("pow", logarithm.pow_positive, EXPONENTS, LN2_256, scaled=True),
 )
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import gmpy2
 
-from mgraph.ops import OPS
+from mgraph.arithmetic.ops import OPS
 
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "sin", "cos", "pow")
 CASES = Path(__file__).with_name("hard_cases.txt")

@@ -21,8 +21,8 @@ from math import inf, isfinite, nextafter
 from typing import Any, NamedTuple
 
 from mgraph import Graph
+from mgraph.arithmetic.ops import OPS
 from mgraph.differences import OWN_NOT_FINITE, Differences, slope_of
-from mgraph.ops import OPS
 from mgraph.plan import Plan, compile_plan
 from mgraph.replay import reference
 from mgraph.verify import verify

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from mgraph.ops import OPS
+from mgraph.arithmetic.ops import OPS
 from mgraph.verify import ulps
 
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "pow")

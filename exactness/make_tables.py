@@ -1,4 +1,5 @@
-"""Write mgraph/coefficients.py: ``python exactness/make_tables.py > mgraph/coefficients.py`` (needs mpmath)."""
+"""Write mgraph/arithmetic/coefficients.py: ``python exactness/make_tables.py > mgraph/arithmetic/coefficients.py``
+(needs mpmath)."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ if not TYPE_CHECKING:  # a type checker is to know every name, and to refuse any
 
 def _op_function(attribute: str) -> Any:
     """``mgraph.tanh``, ``mgraph.maximum``, …: each op of the table as a function of values or numbers."""
-    from mgraph.ops import OPS
+    from mgraph.arithmetic.ops import OPS
 
     if attribute not in OPS:
         raise AttributeError(f"module 'mgraph' has no attribute {attribute!r}")
@@ -120,7 +120,7 @@ def _op_function(attribute: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    from mgraph.ops import OPS
+    from mgraph.arithmetic.ops import OPS
 
     return [*__all__, *OPS]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mgraph.ops import INPUT
+from mgraph.arithmetic.ops import INPUT
 from mgraph.value import Value, apply
 
 _RECORDED = (

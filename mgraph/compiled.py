@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from mgraph.arithmetic.ops import CONSTANT
 from mgraph.errors import ReplayError, shown
 from mgraph.kernels import LANES, is_kept, kernel
-from mgraph.ops import CONSTANT
 from mgraph.plan import Plan
 from mgraph.replay import real, seeds_of
 from mgraph.schedule import Array, lay_out

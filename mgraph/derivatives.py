@@ -14,10 +14,10 @@ from functools import cache, partial
 from math import nan
 from typing import Any
 
+from mgraph.arithmetic.ops import CONSTANT, LEAVES, OPS
 from mgraph.document import NAME_LIMIT, Document, Node, number
 from mgraph.errors import ReplayError, shown
 from mgraph.graph import Wiring
-from mgraph.ops import CONSTANT, LEAVES, OPS
 from mgraph.replay import real
 from mgraph.value import FIXED, LITERAL, Value, apply, literal, topological_order
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from mgraph.arithmetic.ops import CONSTANT, LEAVES
 from mgraph.document import Document, Node
 from mgraph.graph import Wiring
 from mgraph.matching import matched, operand_changes
-from mgraph.ops import CONSTANT, LEAVES
 from mgraph.plan import compile_plan
 from mgraph.replay import Run, replay
 from mgraph.structure import bits, own_seeds, value

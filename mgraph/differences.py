@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from math import frexp, isfinite, ldexp, log, ulp
 from typing import NamedTuple
 
-from mgraph.ops import OPS, Op
+from mgraph.arithmetic.ops import OPS, Op
 from mgraph.plan import Plan
 
 UNIT = 2.0**-52

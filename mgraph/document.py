@@ -19,8 +19,8 @@ from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, 
 from typing_extensions import TypedDict
 
 from mgraph import strictjson
+from mgraph.arithmetic.ops import CONSTANT, INPUT, OPS, PARAMETER, unknown_op
 from mgraph.errors import DocumentError, VersionError, nearest, shown
-from mgraph.ops import CONSTANT, INPUT, OPS, PARAMETER, unknown_op
 from mgraph.strictjson import EXACT_INT, kind, step
 
 VERSION = 1

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mgraph.arithmetic.ops import INPUT
 from mgraph.engines import Engines, load_compiled
 from mgraph.errors import ReplayError, shown
-from mgraph.ops import INPUT
 from mgraph.plan import Plan
 from mgraph.replay import real, replay
 

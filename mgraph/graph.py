@@ -13,9 +13,9 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
 from mgraph.document import Document, Node
 from mgraph.errors import CycleError, DocumentError, ReplayError, nearest, shown
-from mgraph.ops import CONSTANT, INPUT, LEAVES, PARAMETER
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph

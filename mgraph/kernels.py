@@ -18,8 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mgraph.arithmetic.ops import ROWS, Op
 from mgraph.machine import compiled, digest, jit, meanings
-from mgraph.ops import ROWS, Op
 
 LANES = 32
 """Rows that a batch computes side by side."""

@@ -22,13 +22,13 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from mgraph import circular, coefficients, expansions, exponential, formulas, logarithm, ops
-from mgraph.ops import Op
+from mgraph.arithmetic import coefficients, exponential, formulas, logarithm, ops, trigonometric, triple_double
+from mgraph.arithmetic.ops import Op
 
 NO_MATHS = {"error_model": "numpy", "nogil": True, "boundscheck": False}
 """Division by zero gives what IEEE 754 says."""
 _PROCESS = uuid4().hex
-SOURCES = (coefficients, expansions, exponential, logarithm, circular, ops)
+SOURCES = (coefficients, triple_double, exponential, logarithm, trigonometric, ops)
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
 
+from mgraph.arithmetic.ops import LEAVES
 from mgraph.document import Node
 from mgraph.graph import Wiring
-from mgraph.ops import LEAVES
 from mgraph.structure import bits, colours, numbering, structure, value
 
 AUTOMATIC = re.compile(r"n\d+_*")

@@ -112,7 +112,7 @@ def of_option(option: str) -> Iterator[None]:
 
 def assigned(graph: Graph, settings: tuple[str, ...]) -> dict[str, float]:
     """The numbers that ``--set`` gives, by id. Raises click.BadParameter, ReplayError."""
-    from mgraph.ops import CONSTANT
+    from mgraph.arithmetic.ops import CONSTANT
 
     found: dict[str, float] = {}
     with of_option("--set"):

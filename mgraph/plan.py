@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from mgraph.arithmetic.ops import CONSTANT, OPS
 from mgraph.graph import Wiring
-from mgraph.ops import CONSTANT, OPS
 
 Function = Callable[..., float]
 

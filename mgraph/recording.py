@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsFloat
 
+from mgraph.arithmetic.ops import CONSTANT
 from mgraph.document import NAME_LIMIT, Document, Node, number, validate
-from mgraph.ops import CONSTANT
 from mgraph.value import FIXED, LITERAL, Value, constant, topological_order
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from math import isfinite, log10
 from typing import TYPE_CHECKING, Any
 
+from mgraph.arithmetic.ops import OPS
 from mgraph.document import Node
 from mgraph.errors import DrawError
 from mgraph.graph import Wiring
-from mgraph.ops import OPS
 
 if TYPE_CHECKING:
     from graphviz import Digraph

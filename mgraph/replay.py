@@ -14,10 +14,10 @@ from numbers import Real
 from typing import Any
 
 from mgraph import seams
+from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES
 from mgraph.document import Document, Node, number
 from mgraph.errors import ReplayError, shown
 from mgraph.graph import Column, Wiring
-from mgraph.ops import CONSTANT, INPUT, LEAVES
 from mgraph.plan import Plan
 
 Execute = Callable[

@@ -7,10 +7,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from mgraph import rows
+from mgraph.arithmetic.ops import CONSTANT
 from mgraph.engines import Engines, load_compiled
 from mgraph.errors import FileError, ReplayError, shown
 from mgraph.files import display
-from mgraph.ops import CONSTANT
 from mgraph.plan import Plan
 from mgraph.replay import replay
 

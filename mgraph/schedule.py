@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from mgraph.arithmetic.ops import OPS
 from mgraph.kernels import CODE, UNIT
 from mgraph.machine import jit
-from mgraph.ops import OPS
 from mgraph.plan import Plan
 
 Array = np.ndarray[Any, Any]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
+from mgraph.arithmetic.ops import CONSTANT, LEAVES
 from mgraph.document import Node
 from mgraph.graph import Wiring
-from mgraph.ops import CONSTANT, LEAVES
 
 
 def structure(wiring: Wiring, order: Sequence[int] | None = None) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.document import Node
 from mgraph.errors import printable
 from mgraph.graph import Wiring
-from mgraph.ops import LEAVES, OPS
 from mgraph.terminal import cells, cut
 
 ROWS = 40

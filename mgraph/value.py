@@ -19,7 +19,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, SupportsFloat, overload
 
 from mgraph import seams
-from mgraph.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER, Op
+from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER, Op
 
 if TYPE_CHECKING:
     from mgraph.op_types import Methods

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import nan
 
+from mgraph.arithmetic.ops import LEAVES
 from mgraph.differences import Differences, differentiate
 from mgraph.document import Document
 from mgraph.errors import ReplayError
-from mgraph.ops import LEAVES
 from mgraph.plan import Plan
 from mgraph.replay import forward, sweep
 

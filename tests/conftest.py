@@ -21,9 +21,9 @@ import pytest
 from click.testing import CliRunner
 
 from mgraph import Value
+from mgraph.arithmetic.ops import OPS
 from mgraph.cli import main
 from mgraph.dot import fallback
-from mgraph.ops import OPS
 from mgraph.value import apply
 
 ROOT = Path(__file__).resolve().parent.parent

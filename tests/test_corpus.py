@@ -11,7 +11,7 @@ from conftest import ROOT, bits, script
 
 import mgraph
 from mgraph import Graph, load
-from mgraph.ops import LEAVES, OPS
+from mgraph.arithmetic.ops import LEAVES, OPS
 
 keep_release = script(ROOT / "tests" / "data" / "keep_release.py")
 CORPUS = keep_release.CORPUS

@@ -13,8 +13,8 @@ import pytest
 from conftest import HOSTILE, bits, random_document, random_value
 
 from mgraph import FormatError, Graph, Value, record
+from mgraph.arithmetic.ops import OPS
 from mgraph.formats import cppad
-from mgraph.ops import OPS
 from mgraph.value import apply
 from mgraph.verify import ulps
 

@@ -10,7 +10,7 @@ from conftest import ROOT, SMALL, bits, random_document, random_value, torch_fun
 
 import mgraph
 from mgraph import Graph, ReplayError, Value, load, record
-from mgraph.ops import OPS
+from mgraph.arithmetic.ops import OPS
 
 TANH = load(ROOT / "samples/tanh.json")
 

@@ -12,9 +12,9 @@ import pytest
 from conftest import ROOT, SMALL, random_document, random_value
 
 from mgraph import Graph, Value, load, record
+from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.diff import LEGEND, Cause, Diff, union
 from mgraph.difftext import as_json, lines
-from mgraph.ops import LEAVES, OPS
 from mgraph.render import draw
 from mgraph.structure import numbering
 

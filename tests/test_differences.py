@@ -14,7 +14,7 @@ from mpmath import mp, mpf
 
 import mgraph
 from mgraph import Graph, Value, console, differences, verify
-from mgraph.ops import OPS
+from mgraph.arithmetic.ops import OPS
 from mgraph.plan import Plan, compile_plan
 from mgraph.replay import reference
 

@@ -17,10 +17,11 @@ from conftest import ROOT, SAMPLES, command, random_value, script
 from test_ops import points
 
 import mgraph
-from mgraph import loads, ops
+from mgraph import loads
+from mgraph.arithmetic import ops
+from mgraph.arithmetic.ops import OPS
 from mgraph.cli import main
 from mgraph.formats import TARGETS
-from mgraph.ops import OPS
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"])
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))

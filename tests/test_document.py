@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 
 import mgraph
 from mgraph import DocumentError, FileError, Graph, Value, document, load, loads, strictjson
+from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.document import NAME_LIMIT, canonical, dump, parse, schema, schema_text
 from mgraph.errors import CycleError, VersionError
 from mgraph.formats import svg
-from mgraph.ops import LEAVES, OPS
 
 A = '{"id": "a", "op": "input", "data": 0.5}'
 VALIDATOR = jsonschema.Draft202012Validator(schema())

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
-from mgraph import binary64, circular, expansions, exponential, logarithm
+from mgraph.arithmetic import binary64, exponential, logarithm, trigonometric, triple_double
 from mgraph.errors import MgraphError
 
 pytest.importorskip("gmpy2", reason="gmpy2 is not installed (the extra mgraph-replay[test])")
@@ -67,7 +67,7 @@ def test_powers_next_to_1_are_decided_far_below_the_general_bound() -> None:
         if not x > 0.0 or abs(y * math.log(x)) > 2.0**-30:
             continue
         m, k = logarithm.reduced(x)
-        e, t = exponential.exp_accurate(expansions.multiply(logarithm.log_accurate(m, 0.0, k), (y, 0.0, 0.0)))
+        e, t = exponential.exp_accurate(triple_double.multiply(logarithm.log_accurate(m, 0.0, k), (y, 0.0, 0.0)))
         with mp.workprec(400):
             value = mpf(x) ** mpf(y)
             half = mpf(2) ** -(53 if value > 1 else 54)  # of the gap between doubles
@@ -96,7 +96,7 @@ def test_the_check_spends_its_arguments_over_binades_and_over_values() -> None:
 
 def test_the_tables_are_what_their_script_makes() -> None:
     made = subprocess.run([sys.executable, "exactness/make_tables.py"], capture_output=True, cwd=ROOT, check=True)
-    assert made.stdout.decode() == (ROOT / "mgraph/coefficients.py").read_text()
+    assert made.stdout.decode() == (ROOT / "mgraph/arithmetic/coefficients.py").read_text()
 
 
 @pytest.mark.parametrize("path", [*SOURCES, "expansions"])
@@ -170,7 +170,7 @@ def test_the_accurate_phases_keep_their_bounds() -> None:
                 found = logarithm.log_accurate(x, 0.0, 0)
                 assert far((x,), found, mp.log(mpf(x))) < (-127 if abs(found[0]) > 0.0027 else -156)
             x = math.ldexp(rng.uniform(0.5, 1), rng.randint(-29, 1023))
-            n, t = circular.turn_accurate(x)
+            n, t = trigonometric.turn_accurate(x)
             with mp.workprec(1600):
                 turns = mpf(x) - sum(map(mpf, t)) - n * mp.pi / 512
                 assert abs(turns / (2 * mp.pi) - mp.nint(turns / (2 * mp.pi))) < abs(mpf(t[0])) * mpf(2) ** -128
@@ -214,9 +214,9 @@ def test_sums_and_products_are_exact() -> None:
     rng = random.Random(7)
     for _ in range(2000):
         a, b = (math.ldexp(rng.uniform(-1, 1), rng.randint(-60, 60)) for _ in "ab")
-        assert sum(map(Fraction, expansions.two_sum(a, b))) == Fraction(a) + Fraction(b)
-        assert sum(map(Fraction, expansions.two_product(a, b))) == Fraction(a) * Fraction(b)
-        assert sum(map(Fraction, expansions.split(a))) == Fraction(a)
+        assert sum(map(Fraction, triple_double.two_sum(a, b))) == Fraction(a) + Fraction(b)
+        assert sum(map(Fraction, triple_double.two_product(a, b))) == Fraction(a) * Fraction(b)
+        assert sum(map(Fraction, triple_double.split(a))) == Fraction(a)
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from conftest import ROOT, SMALL, bits, random_document, random_value, with_dot
 from test_ops import points
 
 from mgraph import FormatError, Graph, Value, load, record
+from mgraph.arithmetic.ops import OPS
 from mgraph.formats import TARGETS, export, module
-from mgraph.ops import OPS
 from mgraph.value import apply
 from mgraph.verify import ulps
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
+from mgraph.arithmetic.ops import OPS
 from mgraph.errors import FormatError
-from mgraph.ops import OPS
 from mgraph.saved import Graph
 
 sympy = pytest.importorskip("sympy", reason="SymPy is not installed (the extra [sympy])")

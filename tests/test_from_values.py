@@ -14,8 +14,8 @@ from micrograd.nn import MLP
 
 import mgraph
 from mgraph import FormatError, Value, from_values, load, save
+from mgraph.arithmetic.ops import OPS
 from mgraph.formats import objects
-from mgraph.ops import OPS
 from mgraph.value import apply, topological_order
 
 

@@ -14,8 +14,8 @@ import pytest
 from conftest import HOSTILE, bits, random_document, random_value
 
 from mgraph import FormatError, Graph, Value, record
+from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.errors import shown
-from mgraph.ops import LEAVES, OPS
 from mgraph.value import apply
 from mgraph.verify import ulps
 

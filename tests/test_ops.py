@@ -14,9 +14,10 @@ from conftest import bits, torch_function
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgraph import Value, exponential
-from mgraph.formulas import function, spelled
-from mgraph.ops import FLOATS, LEAVES, OPS, ROWS, Op
+from mgraph import Value
+from mgraph.arithmetic import exponential
+from mgraph.arithmetic.formulas import function, spelled
+from mgraph.arithmetic.ops import FLOATS, LEAVES, OPS, ROWS, Op
 from mgraph.value import apply
 from mgraph.verify import ulps
 

@@ -17,7 +17,7 @@ import pytest
 
 import mgraph
 from mgraph import Value, nn
-from mgraph.ops import OPS
+from mgraph.arithmetic.ops import OPS
 
 OTHERS = [2, 2.0, np.float64(2), np.float32(2), np.int64(2), Fraction(2)]
 INFIX = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from math import isfinite
 
+from mgraph.arithmetic.ops import CONSTANT, LEAVES
 from mgraph.formats.programs import INFIX, about, expressions, gradients_of
 from mgraph.graph import Wiring
-from mgraph.ops import CONSTANT, LEAVES
 
 OPS = {
     **INFIX,

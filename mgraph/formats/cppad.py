@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 
 from mgraph import strictjson
+from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
 from mgraph.document import TEXT_LIMIT, Document, Node, Operand, validate
 from mgraph.errors import DocumentError, FormatError, nearest, shown
 from mgraph.graph import Wiring
-from mgraph.ops import CONSTANT, INPUT, LEAVES, PARAMETER
 from mgraph.strictjson import kind
 
 LIMIT = 10_000

@@ -18,6 +18,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 from jax.tree_util import keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_unflatten
 
+from mgraph.arithmetic.ops import CONSTANT, INPUT
 from mgraph.arrays import Array
 from mgraph.document import Document
 from mgraph.errors import FormatError
@@ -37,7 +38,6 @@ from mgraph.formats.tensors import (
     truth,
     where,
 )
-from mgraph.ops import CONSTANT, INPUT
 from mgraph.recording import document_of
 
 DOUBLE = 'compute in float64, as after jax.config.update("jax_enable_x64", True)'

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.errors import FormatError, shown
 from mgraph.formats.programs import about, expressions, refused
 from mgraph.graph import Wiring
-from mgraph.ops import LEAVES, OPS
 
 SPELLED = {op.name: op.latex for op in OPS.values()}
 EXPRESSION_LIMIT = 100_000

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from mgraph.arithmetic.ops import OPS
 from mgraph.formats.programs import refused
 from mgraph.graph import Wiring
-from mgraph.ops import OPS
 from mgraph.table import number
 
 SPELLED = {op.name: op.symbol for op in OPS.values()}

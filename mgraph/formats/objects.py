@@ -8,8 +8,8 @@ from numbers import Real
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
+from mgraph.arithmetic.ops import OPS
 from mgraph.errors import FormatError, nearest, shown
-from mgraph.ops import OPS
 
 DATA = ("data", "value", "val")
 GRAD = ("grad", "gradient")

@@ -11,13 +11,13 @@ import onnx
 from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 
+from mgraph.arithmetic.ops import INPUT, LEAVES, PARAMETER
 from mgraph.arrays import values_of
 from mgraph.document import TEXT_LIMIT, Document, Node
 from mgraph.errors import FormatError, shown
 from mgraph.formats.onnx_operators import COSTS, INTEGERS, OPERATORS, REALS, STORED, format_name, whole
 from mgraph.formats.onnx_out import DOMAIN, FUNCTIONS, OPS, ULPS, dump
 from mgraph.formats.tensors import SINGLE, label, leaves, tensor
-from mgraph.ops import INPUT, LEAVES, PARAMETER
 from mgraph.recording import document_of
 from mgraph.value import Value
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import orjson
 from onnx import FunctionProto, NodeProto, TensorProto, ValueInfoProto, helper
 
+from mgraph.arithmetic.ops import CONSTANT, LEAVES, PARAMETER
 from mgraph.errors import FormatError, shown
 from mgraph.graph import Wiring
-from mgraph.ops import CONSTANT, LEAVES, PARAMETER
 
 OPSET, IR_VERSION = 17, 8
 """The versions written, of 2022: in them onnxruntime computes every operator used here in float64."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inspect import getsource
 
-from mgraph import ops
+from mgraph.arithmetic import ops
 from mgraph.formats.programs import INFIX, Dialect, module
 from mgraph.graph import Wiring
 

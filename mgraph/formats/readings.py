@@ -12,9 +12,9 @@ from itertools import permutations
 from numbers import Real
 from typing import Any, NamedTuple
 
+from mgraph.arithmetic.ops import OPS
 from mgraph.errors import FormatError, shown
 from mgraph.formats.objects import NotAValue, Reader
-from mgraph.ops import OPS
 from mgraph.value import Value
 
 _COMMUTES = ("add", "mul")

@@ -6,9 +6,9 @@ import builtins
 import keyword
 from math import isfinite
 
+from mgraph.arithmetic.ops import CONSTANT, LEAVES
 from mgraph.formats.programs import INFIX, docstring, expressions, identifiers
 from mgraph.graph import Wiring
-from mgraph.ops import CONSTANT, LEAVES
 
 OPS = {
     **INFIX,

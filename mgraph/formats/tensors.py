@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from mgraph.arithmetic.ops import INPUT, OPS
 from mgraph.arrays import Array, array
 from mgraph.errors import FormatError
-from mgraph.ops import INPUT, OPS
 from mgraph.value import Value, apply
 
 Meaning = Callable[..., Any]

@@ -13,6 +13,7 @@ import networkx as nx
 import numpy as np
 import torch
 
+from mgraph.arithmetic.ops import CONSTANT, INPUT, PARAMETER
 from mgraph.arrays import Array
 from mgraph.document import Document
 from mgraph.errors import FormatError
@@ -49,7 +50,6 @@ from mgraph.formats.torch_export import (
     slices,
     split,
 )
-from mgraph.ops import CONSTANT, INPUT, PARAMETER
 
 
 def _mean_square(a: Any, b: Any, reduction: int) -> Array:

@@ -12,6 +12,7 @@ import torch
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from mgraph.arithmetic.ops import CONSTANT, INPUT, PARAMETER
 from mgraph.arrays import Array
 from mgraph.document import Document
 from mgraph.errors import FormatError
@@ -37,7 +38,6 @@ from mgraph.formats.tensors import (
     truth,
     where,
 )
-from mgraph.ops import CONSTANT, INPUT, PARAMETER
 from mgraph.recording import document_of
 
 DOUBLE = "compute in float64, as after model.double() and x.double()"

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mgraph.arithmetic.ops import INPUT
 from mgraph.document import Document
 from mgraph.errors import FormatError, shown
 from mgraph.formats.objects import NotAValue, Reader
 from mgraph.formats.readings import NUMBER, Reading, read
-from mgraph.ops import INPUT
 from mgraph.recording import document_of
 from mgraph.value import FIXED, Value, literal, record_op, topological_order
 

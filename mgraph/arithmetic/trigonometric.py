@@ -1,4 +1,4 @@
-"""sin and cos, correctly rounded, of any double in radians; :mod:`mgraph.exponential` says how.
+"""sin and cos, correctly rounded, of any double in radians; :mod:`mgraph.arithmetic.exponential` says how.
 
 How far this is a proof: the closest that a value comes to the middle between two doubles is known for small arguments
 and for ranges that were searched; of the others, the chance that one comes within 2**-120 is below 2**-65.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from math import nan
 
-from mgraph.coefficients import HALF_PI, INV_PI_512, PI_512, SIN, TWO_OVER_PI
-from mgraph.expansions import Triple, add, fast_two_sum, multiply, nearest, series, split, triple, two_sum
-from mgraph.exponential import POWER, ROUND, TWO_52
+from mgraph.arithmetic.coefficients import HALF_PI, INV_PI_512, PI_512, SIN, TWO_OVER_PI
+from mgraph.arithmetic.exponential import POWER, ROUND, TWO_52
+from mgraph.arithmetic.triple_double import Triple, add, fast_two_sum, multiply, nearest, series, split, triple, two_sum
 
 ROUND_UP_27 = 1.5 * 2.0**79
 """Adding and subtracting it rounds to a multiple of 2**27."""

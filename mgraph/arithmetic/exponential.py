@@ -1,9 +1,9 @@
 """exp, expm1, tanh and sigmoid, correctly rounded: binary64, round to nearest even, over the whole range.
 
-This module, :mod:`mgraph.logarithm` and :mod:`mgraph.circular` return the double nearest to the real value (IEEE
-754-2019 clause 9.2), so that there is one right answer and every platform has it. Nothing in them calls a C library
-function that rounds: only IEEE 754's basic operations, and frexp and ldexp, which are exact. The compiled engine
-compiles the same source.
+This module, :mod:`mgraph.arithmetic.logarithm` and :mod:`mgraph.arithmetic.trigonometric` return the double nearest to
+the real value (IEEE 754-2019 clause 9.2), so that there is one right answer and every platform has it. Nothing in them
+calls a C library function that rounds: only IEEE 754's basic operations, and frexp and ldexp, which are exact. The
+compiled engine compiles the same source.
 
 Ziv's strategy (ACM TOMS 17 (1991) 410-423): a fast phase computes the value as h + l with a bound on its error; if
 h + l rounds to the same double with the bound taken off and put on, that is the answer. Else, for about one argument in
@@ -23,8 +23,19 @@ from __future__ import annotations
 import math
 from math import inf
 
-from mgraph.coefficients import EXP, INV_LN2_128, LN2_128, LN2_128_LOW
-from mgraph.expansions import Triple, add, divide, fast_two_sum, multiply, nearest, series, triple, two_product, two_sum
+from mgraph.arithmetic.coefficients import EXP, INV_LN2_128, LN2_128, LN2_128_LOW
+from mgraph.arithmetic.triple_double import (
+    Triple,
+    add,
+    divide,
+    fast_two_sum,
+    multiply,
+    nearest,
+    series,
+    triple,
+    two_product,
+    two_sum,
+)
 
 POWER = tuple(math.ldexp(1.0, n) for n in range(-1074, 1024))
 """2**n at n + 1074."""

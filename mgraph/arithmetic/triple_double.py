@@ -8,7 +8,7 @@ of the one before. The compiled engine compiles these same functions.
 
 from __future__ import annotations
 
-from mgraph.coefficients import INVERSE_FACTORIAL
+from mgraph.arithmetic.coefficients import INVERSE_FACTORIAL
 
 Triple = tuple[float, float, float]
 

@@ -1,4 +1,4 @@
-"""log, log1p and pow, correctly rounded; :mod:`mgraph.exponential` says how.
+"""log, log1p and pow, correctly rounded; :mod:`mgraph.arithmetic.exponential` says how.
 
 How far this is a proof: log as there. log1p of small arguments was found to come within 2**-153 of a middle; there its
 accurate phase is off by less than 2**-156. For pow no exhaustive search is possible. Powers that are doubles, or midway
@@ -12,9 +12,8 @@ from __future__ import annotations
 import math
 from math import inf, nan
 
-from mgraph.coefficients import LN2, LOG
-from mgraph.expansions import Triple, add, divide, fast_two_sum, multiply, nearest, series, triple, two_product, two_sum
-from mgraph.exponential import (
+from mgraph.arithmetic.coefficients import LN2, LOG
+from mgraph.arithmetic.exponential import (
     EXP_ERROR,
     LN2_0,
     LN2_1,
@@ -26,6 +25,18 @@ from mgraph.exponential import (
     exp_accurate,
     exp_fast,
     finish,
+)
+from mgraph.arithmetic.triple_double import (
+    Triple,
+    add,
+    divide,
+    fast_two_sum,
+    multiply,
+    nearest,
+    series,
+    triple,
+    two_product,
+    two_sum,
 )
 
 ROUND_25 = 1.5 * 2.0**27

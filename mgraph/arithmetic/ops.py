@@ -12,7 +12,7 @@ Conventions where the mathematics leaves a choice:
 - ``pow`` at base 0: ``0**0`` is 1 and its derivatives are 0, the limit along a constant exponent.
 
 A row's formulas are the only source of what it computes: on floats as below, on ``Value``s, where a derivative records
-its own graph, and as machine code (see :mod:`mgraph.formulas`).
+its own graph, and as machine code (see :mod:`mgraph.arithmetic.formulas`).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from functools import cached_property
 from math import inf, nan
 from typing import Any
 
-from mgraph.binary64 import require_single_rounding
-from mgraph.circular import cos, sin
+from mgraph.arithmetic.binary64 import require_single_rounding
+from mgraph.arithmetic.exponential import exp, expm1, sigmoid, tanh
+from mgraph.arithmetic.formulas import function
+from mgraph.arithmetic.logarithm import log, log1p, pow_
+from mgraph.arithmetic.trigonometric import cos, sin
 from mgraph.errors import nearest
-from mgraph.exponential import exp, expm1, sigmoid, tanh
-from mgraph.formulas import function
-from mgraph.logarithm import log, log1p, pow_
 
 require_single_rounding()
 

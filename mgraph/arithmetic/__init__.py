@@ -1,0 +1,1 @@
+"""What the numbers mean: the op table, its formulas, and its correctly rounded functions."""

@@ -1,7 +1,7 @@
 """The program ``mgraph``, or ``python -m mgraph``: what must hold from the first moment on, before other imports.
 
 An interrupt (Ctrl-C) ends it at once, whatever runs, compiled code and threads included: the signal keeps its default
-action, and a shell sees exit status 130. What is on disk stays whole, for :mod:`mgraph.files` holds an interrupt
+action, and a shell sees exit status 130. What is on disk stays whole, for :mod:`mgraph.files.atomic` holds an interrupt
 back while it gives files their names.
 """
 

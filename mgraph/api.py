@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 from mgraph import document as _document
-from mgraph import files
 from mgraph.collector import collector_paused
 from mgraph.document import Document
 from mgraph.errors import DocumentError, DrawError, MgraphError, shown
+from mgraph.files import atomic
 from mgraph.saved import Graph
 from mgraph.value import Value
 
@@ -34,7 +34,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
     """
     from mgraph.containers import read_one
 
-    return _graph(read_one(path), files.display(path))
+    return _graph(read_one(path), atomic.display(path))
 
 
 class Entry(NamedTuple):
@@ -258,9 +258,9 @@ def fit(
 
 def read_columns(path: str | os.PathLike[str]) -> dict[str, list[float]]:
     """The columns of a table (.csv, .jsonl, .parquet) by name, as :func:`fit` takes them. Raises FileError."""
-    from mgraph import rows
+    from mgraph.files import tables
 
-    with rows.read(os.fspath(path)) as (names, chunks):
+    with tables.read(os.fspath(path)) as (names, chunks):
         columns: dict[str, list[float]] = {name: [] for name in names}
         for chunk in chunks:
             for name, column in zip(names, chunk, strict=True):
@@ -314,7 +314,7 @@ def picture(drawing: Digraph | Graph, path: str | os.PathLike[str], timeout: flo
     ``timeout`` is in seconds. Raises DrawError if it cannot be drawn, FileError if it cannot be written.
     """
     drawn = drawing.draw() if isinstance(drawing, Graph) else drawing
-    files.write_all({os.fspath(path): picture_bytes(drawn, path, timeout, embed)})
+    atomic.write_all({os.fspath(path): picture_bytes(drawn, path, timeout, embed)})
 
 
 def picture_bytes(drawing: Digraph, path: str | os.PathLike[str], timeout: float = 120.0, embed: bool = True) -> bytes:

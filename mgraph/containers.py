@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mgraph import document as _document
-from mgraph import files, strictjson
+from mgraph import strictjson
 from mgraph.document import Document
 from mgraph.errors import DocumentError, FileError, FormatError, MgraphError, nearest, shown
+from mgraph.files import atomic
 
 EMPTY = (
     "no graph in this notebook (were its outputs cleared?): run it, with a Value, Graph or Run as a cell's result, and"
@@ -44,7 +45,7 @@ def read_one(path: str | os.PathLike[str]) -> Document:
     Raises FileError, DocumentError, FormatError.
     """
     name, wanted = _split(os.fspath(path))
-    raw = files.read(name)
+    raw = atomic.read(name)
     kept = list(_documents(raw, name))
     del raw
     found = _chosen(kept, name, wanted)
@@ -58,8 +59,8 @@ def read_all(path: str | os.PathLike[str]) -> list[Kept]:
     """Every graph in a file, or the one that ``#`` names. Of a notebook's graphs some may be broken; for any other
     file, what is wrong is raised: FileError, DocumentError, FormatError."""
     name, wanted = _split(os.fspath(path))
-    kept = list(_documents(files.read(name), name))
-    return kept if wanted is None else [_chosen(kept, name, wanted)._replace(name=files.display(path))]
+    kept = list(_documents(atomic.read(name), name))
+    return kept if wanted is None else [_chosen(kept, name, wanted)._replace(name=atomic.display(path))]
 
 
 def _split(path: str) -> tuple[str, str | None]:
@@ -73,7 +74,7 @@ def _split(path: str) -> tuple[str, str | None]:
 
 
 def _chosen(kept: list[Kept], path: str, wanted: str | None) -> Kept:
-    where = files.display(path)
+    where = atomic.display(path)
     if not kept:
         raise FileError(f"{where}: {EMPTY}")
     if wanted is None:
@@ -102,9 +103,10 @@ _PICKLE = (".pkl", ".pickle", ".joblib")
 
 
 def _documents(raw: bytes, path: str) -> Iterator[Kept]:
-    from mgraph.formats import module, png, svg
+    from mgraph.files import png, svg
+    from mgraph.formats import module
 
-    where = files.display(path)
+    where = atomic.display(path)
     if (raw[:1] == b"\x80" and raw[1:2] <= b"\x05") or path.lower().endswith(_PICKLE):
         raise FileError(
             f"{where}: a pickle. To open one runs any code that is in it, so mgraph never does; in the program that"
@@ -144,7 +146,8 @@ def _carried(text: bytes | None) -> Document:
 
 
 def _json(raw: bytes, where: str) -> Iterator[Kept]:
-    from mgraph.formats import module, notebook
+    from mgraph.files import notebook
+    from mgraph.formats import module
 
     if b'"nbformat"' in raw and notebook.match(loaded := strictjson.as_browsers_do(raw)):
         for k, (place, found) in enumerate(notebook.load(loaded), 1):

@@ -11,7 +11,7 @@ from mgraph import document as _document
 from mgraph import dot
 from mgraph.document import Document
 from mgraph.errors import DrawError
-from mgraph.formats import notebook, png, svg
+from mgraph.files import notebook, png, svg
 
 limit = 2_000_000
 """How large a document a notebook's cell holds at the most, in bytes. Set ``mgraph.drawing.limit`` to change it."""

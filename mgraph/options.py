@@ -81,7 +81,7 @@ OUT = click.option(
 def opened(file: str) -> Graph:
     """The graph in FILE. Raises FileError, DocumentError, FormatError."""
     from mgraph.api import load
-    from mgraph.files import display
+    from mgraph.files.atomic import display
 
     with working(f"reading {display(file)}"):
         return load(file)
@@ -92,7 +92,7 @@ def all_opened(file: str, may_be_none: bool = False) -> list[Entry]:
     ``may_be_none``: nothing to check must not pass for a check."""
     from mgraph.api import contents
     from mgraph.containers import EMPTY
-    from mgraph.files import display
+    from mgraph.files.atomic import display
 
     with working(f"reading {display(file)}"):
         entries = contents(file)

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from mgraph import rows
 from mgraph.arithmetic.ops import CONSTANT
 from mgraph.engines import Engines, load_compiled
 from mgraph.errors import FileError, ReplayError, shown
-from mgraph.files import display
+from mgraph.files import tables
+from mgraph.files.atomic import display
 from mgraph.plan import Plan
 from mgraph.replay import replay
 
 MORE = 20
 """How many chunks to expect of a table whose first one is full."""
-Run = Callable[[rows.Columns], rows.Columns]
+Run = Callable[[tables.Columns], tables.Columns]
 """The columns of the results from those of the leaves."""
 
 
@@ -39,26 +39,26 @@ def replay_table(
     backward: bool,
     engine: str,
     arithmetic: str,
-    progress: rows.Progress | None = None,
+    progress: tables.Progress | None = None,
 ) -> TableResult:
     """Read the table ``source``, whose columns are leaves, and write ``target``: the outputs, one column each, and with
     ``backward`` the gradient by each of the leaves, as ``grad NAME``. ``fixed`` sets other leaves to a number.
 
     Raises FileError, ReplayError; then nothing is written.
     """
-    rows.ending(target)
+    tables.ending(target)
     if arithmetic == "fast" and engine == "reference":
         raise ReplayError("fast arithmetic is the compiled engine's; the reference engine is exact")
-    with rows.read(source, progress) as (names, chunks):
+    with tables.read(source, progress) as (names, chunks):
         leaves = _leaves(plan, names, fixed, f"{display(source)}, columns")
         header = _header(plan.wiring.outputs, leaves if backward else [])
         first = next(chunks, None)  # before anything is written
         count = len(first[0]) if first else 0
-        work = len(plan.targets) * count * (MORE if count == rows.CHUNK else 1)
+        work = len(plan.targets) * count * (MORE if count == tables.CHUNK else 1)
         used, _ = Engines().choose("compiled" if arithmetic == "fast" else engine, work)
         made = _by_machine if used == "compiled" else _by_reference
         run = made(plan, leaves, fixed, backward, arithmetic)
-        with rows.written(target, header) as write:
+        with tables.written(target, header) as write:
             for chunk in chain([first] if first else [], chunks):
                 write(run(chunk))
                 count += len(chunk[0]) if chunk is not first else 0
@@ -112,7 +112,7 @@ def _by_machine(plan: Plan, leaves: list[str], fixed: Mapping[str, float], backw
     for name, x in fixed.items():
         replayer.set(name, x)
 
-    def run(columns: rows.Columns) -> rows.Columns:
+    def run(columns: tables.Columns) -> tables.Columns:
         found = replayer.batch(dict(zip(leaves, columns, strict=True)), gradients=backward)
         return [column.tolist() for column in (*found.outputs.values(), *found.gradients.values())]
 
@@ -126,7 +126,7 @@ def _by_reference(plan: Plan, leaves: list[str], fixed: Mapping[str, float], bac
         found = replay(plan, {**fixed, **dict(zip(leaves, row, strict=True))}, backward=backward)
         return [found.data[name] for name in outputs] + [found.grad[name] for name in leaves if backward]
 
-    def run(columns: rows.Columns) -> rows.Columns:
+    def run(columns: tables.Columns) -> tables.Columns:
         results = [one(row) for row in zip(*columns, strict=True)]
         return [list(column) for column in zip(*results, strict=True)]
 

@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mgraph import document as _document
-from mgraph import files
 from mgraph.collector import collector_paused
 from mgraph.document import Document
 from mgraph.engines import Engines, load_compiled
 from mgraph.errors import ReplayError
+from mgraph.files import atomic
 from mgraph.graph import Wiring
 from mgraph.plan import Plan, compile_plan
 from mgraph.replay import Run, overrides
@@ -283,7 +283,7 @@ class Graph(View):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the document: ``.json``, ``.json.gz``, or ``-`` for standard output. Raises FileError."""
-        files.write_all({os.fspath(path): self.to_bytes()})
+        atomic.write_all({os.fspath(path): self.to_bytes()})
 
     def export(self, to: str) -> bytes:
         """The graph as another tool's file or program: python, c, onnx, latex, …; see :data:`mgraph.formats.TARGETS`.

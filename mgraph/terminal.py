@@ -61,7 +61,7 @@ def show_json(found: object) -> None:
     """Print JSON to standard output."""
     import orjson
 
-    from mgraph.files import visible
+    from mgraph.files.atomic import visible
 
     click.echo(visible(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()), color=False)
 

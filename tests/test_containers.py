@@ -20,8 +20,8 @@ from conftest import ROOT, SMALL, Cli, random_document, with_dot
 
 import mgraph
 from mgraph import FileError, FormatError, Graph, Value, contents, drawing, load, picture, record
-from mgraph.files import EXPANSION, FLOOR
-from mgraph.formats import notebook, png, svg
+from mgraph.files import notebook, png, svg
+from mgraph.files.atomic import EXPANSION, FLOOR
 
 TANH = ROOT / "samples" / "tanh.json"
 EMPTY_SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>\n'

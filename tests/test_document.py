@@ -28,7 +28,7 @@ from mgraph import DocumentError, FileError, Graph, Value, document, load, loads
 from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.document import NAME_LIMIT, canonical, dump, parse, schema, schema_text
 from mgraph.errors import CycleError, VersionError
-from mgraph.formats import svg
+from mgraph.files import svg
 
 A = '{"id": "a", "op": "input", "data": 0.5}'
 VALIDATOR = jsonschema.Draft202012Validator(schema())

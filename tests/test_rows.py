@@ -14,7 +14,7 @@ from conftest import ROOT, Cli
 
 import mgraph
 from mgraph import FileError, Graph, ReplayError, load
-from mgraph.rows import CHUNK
+from mgraph.files.tables import CHUNK
 
 TANH = load(ROOT / "samples/tanh.json")
 ENGINES = ["reference", *(["compiled"] if importlib.util.find_spec("numba") else [])]

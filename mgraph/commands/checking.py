@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def _entries(file: str, may_be_none: bool = False) -> tuple[list[Entry], bool]:
     """The graphs in a file, and whether it, or the name given, stands for one graph; else it is a whole notebook."""
-    from mgraph.files import display
+    from mgraph.files.atomic import display
 
     entries = all_opened(file, may_be_none)
     whole = [entry.name for entry in entries] == [display(file)]
@@ -130,17 +130,18 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
     Nodes are matched by id, else by structure: names and the order of nodes do not matter. Exit status 0 if A and B
     are the same computation, 1 if not.
     """
-    from mgraph import difftext, files
+    from mgraph import difftext
     from mgraph.api import picture_bytes
+    from mgraph.files import atomic
 
-    if old == new == files.STANDARD:
+    if old == new == atomic.STANDARD:
         raise click.UsageError("A and B would both read standard input")
     before, after = opened(old), opened(new)
     with working("comparing"):
         found = before.diff(after)
     if draw:
         with working("drawing"):
-            files.write_all({draw: picture_bytes(before.draw_diff(after, found), draw)})
+            atomic.write_all({draw: picture_bytes(before.draw_diff(after, found), draw)})
     if as_json:
         show_json({"a": old, "b": new, **difftext.as_json(found)})
     else:

@@ -82,11 +82,11 @@ def export(file: str, target: str, save: str) -> None:
 
 def _write(path: str, data: bytes) -> None:
     """Write a result, and say where it is unless it is on standard output."""
-    from mgraph import files
+    from mgraph.files import atomic
 
     with working("writing"):
-        files.write_all({path: data})
-    if path != files.STANDARD:
+        atomic.write_all({path: data})
+    if path != atomic.STANDARD:
         say(f"saved: {path}")
 
 
@@ -102,11 +102,11 @@ def extract(file: str, folder: str, force: bool) -> int:
     They are called after FILE: lesson-1.json, lesson-2.json, … A broken one is named, and the others are written;
     the exit status is then 2.
     """
-    from mgraph import files
+    from mgraph.files import atomic
 
     entries = all_opened(file)
-    whole = file if file == files.STANDARD or Path(file).exists() else file.rpartition("#")[0]
-    stem = "graph" if whole == files.STANDARD else Path(whole).stem
+    whole = file if file == atomic.STANDARD or Path(file).exists() else file.rpartition("#")[0]
+    stem = "graph" if whole == atomic.STANDARD else Path(whole).stem
     made = {}
     for k, entry in enumerate(entries, 1):
         if entry.graph is not None:
@@ -117,8 +117,8 @@ def extract(file: str, folder: str, force: bool) -> int:
         some = ", ".join(map(shown, there[:4])) + ", …" * (len(there) > 4)
         raise FileError(f"there already: {some}; nothing is written. --force overwrites, another DIR keeps both")
     with working("writing"):
-        files.make_folder(folder)
-        files.write_all(made)
+        atomic.make_folder(folder)
+        atomic.write_all(made)
     for path in made:
         say(f"saved: {path}")
     for entry in entries:

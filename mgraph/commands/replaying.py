@@ -64,9 +64,10 @@ def run(
 
     For many rows of numbers, see mgraph rows.
     """
-    from mgraph import console, files
+    from mgraph import console
+    from mgraph.files import atomic
 
-    if save == files.STANDARD and as_json:
+    if save == atomic.STANDARD and as_json:
         raise click.UsageError("--save - and --json would both write to standard output")
     refuse_one_file("--save", save, "--draw", draw)
     graph = opened(file)
@@ -78,16 +79,16 @@ def run(
     _write_run(graph, result, save, draw, embed=not no_embed)
     if as_json:
         show_json(console.run_json(file, result, report))
-    elif save != files.STANDARD:  # then the document is on standard output
+    elif save != atomic.STANDARD:  # then the document is on standard output
         show(console.run_lines(graph, result, report, width(), full, everything))
-    _tell(drawn=draw, saved=None if save == files.STANDARD else save)
+    _tell(drawn=draw, saved=None if save == atomic.STANDARD else save)
     return 0 if report.ok else 1
 
 
 def _write_run(graph: Graph, result: Run, save: str | None, draw: str | None, embed: bool) -> None:
     """Draw and save a run: both, or neither."""
-    from mgraph import files
     from mgraph.api import picture_bytes
+    from mgraph.files import atomic
 
     made = {}
     if draw:
@@ -96,7 +97,7 @@ def _write_run(graph: Graph, result: Run, save: str | None, draw: str | None, em
     with working("writing"):
         if save:
             made[save] = graph.with_run(result).to_bytes()
-        files.write_all(made)
+        atomic.write_all(made)
 
 
 def _tell(**paths: str | None) -> None:
@@ -136,16 +137,16 @@ def rows(
     are inputs or parameters of FILE; those of OUT its outputs and, without --no-backward, the gradient of each column
     of TABLE, as "grad NAME". --set gives a leaf one number for all rows.
     """
-    from mgraph import files
+    from mgraph.files import atomic
 
-    if table == file == files.STANDARD:
+    if table == file == atomic.STANDARD:
         raise click.UsageError("FILE and TABLE would both read standard input")
     graph = opened(file)
     only = named(graph, "--out", outputs)
     graph = graph.slice(only) if only else graph
     fixed = assigned(graph, settings)
     size = Path(table).stat().st_size if Path(table).is_file() else 0
-    with working(f"replaying {files.display(table)}", size) as progress:
+    with working(f"replaying {atomic.display(table)}", size) as progress:
         done = graph.replay_rows(
             table,
             output,
@@ -155,7 +156,7 @@ def rows(
             arithmetic=arithmetic,
             progress=progress,
         )
-    place = "standard output" if output == files.STANDARD else output
+    place = "standard output" if output == atomic.STANDARD else output
     say(f"rows: {done.rows:,} written to {place}; engine: {done.engine}, {done.arithmetic} arithmetic")
 
 
@@ -188,9 +189,10 @@ def fit(
 
     Prints the loss before each of some steps, and the one that is left. FILE itself stays as it is.
     """
-    from mgraph import chart, console, files
+    from mgraph import chart, console
     from mgraph.api import fit as fitted
     from mgraph.api import read_columns
+    from mgraph.files import atomic
 
     refuse_one_file("--save", save, "--plot", plot)
     if plot:
@@ -211,7 +213,7 @@ def fit(
     if save:
         made[save] = found.graph.to_bytes()
     with working("writing"):
-        files.write_all(made)
+        atomic.write_all(made)
     if as_json:
         show_json({"losses": found.losses, "engine": found.engine, "parameters": console.parameters(found.graph)})
     else:

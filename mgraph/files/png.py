@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 import zlib
 
-from mgraph import files
 from mgraph.errors import FormatError
+from mgraph.files import atomic
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 KEYWORD = b"mgraph"
@@ -54,6 +54,6 @@ def _text(body: bytes, checksum: bytes, length: int) -> bytes:
     if not text or compressed not in (b"\0", b"\1") or method != b"\0":
         raise FormatError("the graph in this picture is damaged: not an iTXt chunk by the PNG standard")
     try:
-        return files.inflate(text[0]) if compressed == b"\1" else text[0]
+        return atomic.inflate(text[0]) if compressed == b"\1" else text[0]
     except ValueError as error:
         raise FormatError(f"the graph in this picture {error}") from None

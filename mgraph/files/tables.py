@@ -18,8 +18,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-from mgraph import files
 from mgraph.errors import FileError, printable, shown
+from mgraph.files import atomic
 
 CHUNK = 16_384
 """Rows that are held at a time."""
@@ -38,11 +38,11 @@ Progress = Callable[[int], None]
 
 def ending(path: str) -> str:
     """The format that a path's ending names; standard input and output are CSV. Raises FileError for another one."""
-    if path == files.STANDARD:
+    if path == atomic.STANDARD:
         return ".csv"
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
-        raise FileError(f"{files.display(path)}: the ending says what a table is in: {', '.join(FORMATS)}")
+        raise FileError(f"{atomic.display(path)}: the ending says what a table is in: {', '.join(FORMATS)}")
     return suffix
 
 
@@ -57,15 +57,15 @@ def read(path: str, progress: Progress | None = None) -> Iterator[tuple[list[str
     """
     reader = {".csv": _csv, ".jsonl": _json, ".parquet": _parquet}[ending(path)]
     with ExitStack() as stack:
-        with files.reading(path, "a table"):
-            source = sys.stdin.buffer if path == files.STANDARD else stack.enter_context(Path(path).open("rb"))
-            names, chunks = reader(files.display(path), source, progress or (lambda _: None))
+        with atomic.reading(path, "a table"):
+            source = sys.stdin.buffer if path == atomic.STANDARD else stack.enter_context(Path(path).open("rb"))
+            names, chunks = reader(atomic.display(path), source, progress or (lambda _: None))
         yield names, _blamed(path, chunks)
 
 
 def _blamed(path: str, chunks: Iterator[Columns]) -> Iterator[Columns]:
     """The chunks; an error while they are taken is the table's, one while they are used is not."""
-    with files.reading(path, "a table"):
+    with atomic.reading(path, "a table"):
         yield from chunks
 
 
@@ -253,18 +253,18 @@ def written(path: str, header: list[str]) -> Iterator[Callable[[Columns], None]]
     Raises FileError.
     """
     kind = {".csv": _to_csv, ".jsonl": _to_json, ".parquet": _to_parquet}[ending(path)]
-    with files.streamed(path) as target:
-        with files.writing(path):
+    with atomic.streamed(path) as target:
+        with atomic.writing(path):
             append, finish = kind(target, header)
 
         def write(columns: Columns) -> None:
-            with files.writing(path):
+            with atomic.writing(path):
                 append(columns)
 
         try:
             yield write
         finally:
-            with files.writing(path):
+            with atomic.writing(path):
                 finish()
 
 

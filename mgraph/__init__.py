@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mgraph.api import record as record
     from mgraph.api import save as save
     from mgraph.api import trace as trace
-    from mgraph.document import schema as schema
+    from mgraph.document.model import schema as schema
     from mgraph.errors import CycleError as CycleError
     from mgraph.errors import DocumentError as DocumentError
     from mgraph.errors import DrawError as DrawError
@@ -74,7 +74,7 @@ _HOME = {
         "save",
         "trace",
     ),
-    "document": ("schema",),
+    "document.model": ("schema",),
     "errors": (
         "CycleError",
         "DocumentError",

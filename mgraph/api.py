@@ -11,9 +11,9 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
-from mgraph import document as _document
-from mgraph.collector import collector_paused
-from mgraph.document import Document
+from mgraph.document import model as _document
+from mgraph.document.collector import collector_paused
+from mgraph.document.model import Document
 from mgraph.errors import DocumentError, DrawError, MgraphError, shown
 from mgraph.files import atomic
 from mgraph.saved import Graph

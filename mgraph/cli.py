@@ -128,7 +128,7 @@ def _name(param: click.Parameter) -> str:
 
 def _versions(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from mgraph.document import VERSION
+        from mgraph.document.model import VERSION
         from mgraph.dot import version
         from mgraph.engines import versions
 
@@ -169,7 +169,7 @@ for command in (run, rows, verify, draw, export, extract, diff, fit, gradient, i
 @main.command()
 def schema() -> None:
     """Print the JSON Schema of the format."""
-    from mgraph.document import schema_text
+    from mgraph.document.model import schema_text
 
     click.echo(schema_text(), nl=False)
 

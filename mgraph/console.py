@@ -6,8 +6,8 @@ from collections import Counter
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from mgraph.document import VERSION
-from mgraph.document import number as json_number
+from mgraph.document.model import VERSION
+from mgraph.document.model import number as json_number
 from mgraph.errors import printable
 from mgraph.table import number, table
 from mgraph.terminal import Line, Styled, cut

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mgraph import document as _document
-from mgraph import strictjson
-from mgraph.document import Document
+from mgraph.document import model as _document
+from mgraph.document import strict_json
+from mgraph.document.model import Document
 from mgraph.errors import DocumentError, FileError, FormatError, MgraphError, nearest, shown
 from mgraph.files import atomic
 
@@ -149,11 +149,11 @@ def _json(raw: bytes, where: str) -> Iterator[Kept]:
     from mgraph.files import notebook
     from mgraph.formats import module
 
-    if b'"nbformat"' in raw and notebook.match(loaded := strictjson.as_browsers_do(raw)):
+    if b'"nbformat"' in raw and notebook.match(loaded := strict_json.as_browsers_do(raw)):
         for k, (place, found) in enumerate(notebook.load(loaded), 1):
             yield _checked(found, f"{where}#{k}", place)._replace(number=k)
         return
-    loaded = strictjson.loads(raw)
+    loaded = strict_json.loads(raw)
     if isinstance(loaded, dict) and "op_usage_vec" in loaded:  # one of CppAD's keys
         yield Kept(where, "", module("cppad").load(raw, loaded=loaded), None)
         return
@@ -162,8 +162,8 @@ def _json(raw: bytes, where: str) -> Iterator[Kept]:
 
 def _checked(found: Any, name: str, place: str) -> Kept:
     try:
-        strictjson.check(found, "$", 10 + _document.META_DEPTH)
-        strictjson.refuse_marked(found, "$")
+        strict_json.check(found, "$", 10 + _document.META_DEPTH)
+        strict_json.refuse_marked(found, "$")
         document = _document.parse(found.encode()) if isinstance(found, str) else _document.validate(found)
     except DocumentError as error:
         error.file = f"{name} ({place})"

@@ -15,9 +15,9 @@ from math import nan
 from typing import Any
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES, OPS
-from mgraph.document import NAME_LIMIT, Document, Node, number
+from mgraph.document.model import NAME_LIMIT, Document, Node, number
+from mgraph.document.wiring import Wiring
 from mgraph.errors import ReplayError, shown
-from mgraph.graph import Wiring
 from mgraph.replay import real
 from mgraph.value import FIXED, LITERAL, Value, apply, literal, topological_order
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mgraph.diff import Cause, Diff, Move, Said
-from mgraph.document import number as json_number
+from mgraph.document.model import number as json_number
 from mgraph.errors import printable
 from mgraph.table import number
 from mgraph.terminal import Line, Styled, cells, cut

@@ -7,9 +7,9 @@ from typing import Any
 
 import graphviz
 
-from mgraph import document as _document
 from mgraph import dot
-from mgraph.document import Document
+from mgraph.document import model as _document
+from mgraph.document.model import Document
 from mgraph.errors import DrawError
 from mgraph.files import notebook, png, svg
 

@@ -9,9 +9,9 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 
 from mgraph.arithmetic.ops import LEAVES
-from mgraph.document import Node
-from mgraph.graph import Wiring
-from mgraph.structure import bits, colours, numbering, structure, value
+from mgraph.document.canonical_order import bits, colours, numbering, structure, value
+from mgraph.document.model import Node
+from mgraph.document.wiring import Wiring
 
 AUTOMATIC = re.compile(r"n\d+_*")
 """Ids that only say where in the list a node stands. One node more shifts them all, so they prove nothing."""

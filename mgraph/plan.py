@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from mgraph.arithmetic.ops import CONSTANT, OPS
-from mgraph.graph import Wiring
+from mgraph.document.wiring import Wiring
 
 Function = Callable[..., float]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, SupportsFloat
 
 from mgraph.arithmetic.ops import CONSTANT
-from mgraph.document import NAME_LIMIT, Document, Node, number, validate
+from mgraph.document.model import NAME_LIMIT, Document, Node, number, validate
 from mgraph.value import FIXED, LITERAL, Value, constant, topological_order
 
 

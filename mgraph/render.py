@@ -14,9 +14,9 @@ from math import isfinite, log10
 from typing import TYPE_CHECKING, Any
 
 from mgraph.arithmetic.ops import OPS
-from mgraph.document import Node
+from mgraph.document.model import Node
+from mgraph.document.wiring import Wiring
 from mgraph.errors import DrawError
-from mgraph.graph import Wiring
 
 if TYPE_CHECKING:
     from graphviz import Digraph

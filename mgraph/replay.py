@@ -15,9 +15,9 @@ from typing import Any
 
 from mgraph import seams
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES
-from mgraph.document import Document, Node, number
+from mgraph.document.model import Document, Node, number
+from mgraph.document.wiring import Column, Wiring
 from mgraph.errors import ReplayError, shown
-from mgraph.graph import Column, Wiring
 from mgraph.plan import Plan
 
 Execute = Callable[

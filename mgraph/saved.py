@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mgraph import document as _document
-from mgraph.collector import collector_paused
-from mgraph.document import Document
+from mgraph.document import model as _document
+from mgraph.document.collector import collector_paused
+from mgraph.document.model import Document
+from mgraph.document.views import View
+from mgraph.document.wiring import Wiring
 from mgraph.engines import Engines, load_compiled
 from mgraph.errors import ReplayError
 from mgraph.files import atomic
-from mgraph.graph import Wiring
 from mgraph.plan import Plan, compile_plan
 from mgraph.replay import Run, overrides
 from mgraph.replay import recorded as _recorded
 from mgraph.replay import replay as _replay
 from mgraph.replay import with_leaves as _with_leaves
-from mgraph.views import View
 
 if TYPE_CHECKING:
     from mgraph.compiled import Replayer
@@ -72,7 +72,7 @@ class Graph(View):
 
         The first two are equal for graphs that differ only in ids, labels or order.
         """
-        from mgraph.structure import numbering, recipe, structure
+        from mgraph.document.canonical_order import numbering, recipe, structure
 
         order = numbering(self._wiring)
         found = {"structure": structure(self._wiring, order), "recipe": recipe(self._wiring, order)}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mgraph.arithmetic.ops import LEAVES, OPS
-from mgraph.document import Node
+from mgraph.document.model import Node
+from mgraph.document.wiring import Wiring
 from mgraph.errors import printable
-from mgraph.graph import Wiring
 from mgraph.terminal import cells, cut
 
 ROWS = 40

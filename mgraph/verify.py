@@ -14,7 +14,7 @@ from math import nan
 
 from mgraph.arithmetic.ops import LEAVES
 from mgraph.differences import Differences, differentiate
-from mgraph.document import Document
+from mgraph.document.model import Document
 from mgraph.errors import ReplayError
 from mgraph.plan import Plan
 from mgraph.replay import forward, sweep

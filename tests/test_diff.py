@@ -15,8 +15,8 @@ from mgraph import Graph, Value, load, record
 from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.diff import LEGEND, Cause, Diff, union
 from mgraph.difftext import as_json, lines
+from mgraph.document.canonical_order import numbering
 from mgraph.render import draw
-from mgraph.structure import numbering
 
 TANH = load(ROOT / "samples" / "tanh.json")
 SEEDS = range(25)

@@ -24,9 +24,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mgraph
-from mgraph import DocumentError, FileError, Graph, Value, document, load, loads, strictjson
+from mgraph import DocumentError, FileError, Graph, Value, load, loads
 from mgraph.arithmetic.ops import LEAVES, OPS
-from mgraph.document import NAME_LIMIT, canonical, dump, parse, schema, schema_text
+from mgraph.document import model, strict_json
+from mgraph.document.model import NAME_LIMIT, canonical, dump, parse, schema, schema_text
 from mgraph.errors import CycleError, VersionError
 from mgraph.files import svg
 
@@ -395,10 +396,10 @@ def test_the_published_schema_is_the_models() -> None:
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.name)
 def test_samples_fit_the_schema(path: Path) -> None:
     raw = path.read_bytes()
-    document = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
-    if len(document["nodes"]) > 1000:
-        document["nodes"] = document["nodes"][:300] + document["nodes"][-300:]
-    VALIDATOR.validate(document)
+    model = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
+    if len(model["nodes"]) > 1000:
+        model["nodes"] = model["nodes"][:300] + model["nodes"][-300:]
+    VALIDATOR.validate(model)
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -600,8 +601,8 @@ def test_what_comes_in_is_checked_once_and_what_mgraph_made_not_again(
         "draw": lambda: graph.draw(run),
         "export": lambda: graph.export("python"),
     }
-    checks = Checks(document._model)
-    monkeypatch.setattr(document, "_model", checks)
+    checks = Checks(model._model)
+    monkeypatch.setattr(model, "_model", checks)
     for times, calls in ((1, once), (0, never)):
         for name, call in calls.items():
             checks.count = 0
@@ -612,8 +613,8 @@ def test_what_comes_in_is_checked_once_and_what_mgraph_made_not_again(
 def test_a_cppad_graph_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cppad.json").write_bytes(mgraph.record(Value(0.5) * 2.0).export("cppad"))
     parsed: list[int] = []
-    loading = strictjson.loads
-    monkeypatch.setattr(strictjson, "loads", lambda raw: parsed.append(len(raw)) or loading(raw))
+    loading = strict_json.loads
+    monkeypatch.setattr(strict_json, "loads", lambda raw: parsed.append(len(raw)) or loading(raw))
     load(tmp_path / "cppad.json")
     assert len(parsed) == 1
 
@@ -687,10 +688,10 @@ def test_a_graph_keeps_its_own_meta_and_outputs() -> None:
 
 def test_many_outputs_and_seeds_load_in_linear_time() -> None:
     many = [f"n{k}" for k in range(50_000)]
-    document = {"mgraph": 1, "nodes": [{"id": n, "op": "input"} for n in many], "outputs": many}
-    assert len(Graph(document | {"seeds": dict.fromkeys(many, 1.0)}).seeds) == 50_000
+    model = {"mgraph": 1, "nodes": [{"id": n, "op": "input"} for n in many], "outputs": many}
+    assert len(Graph(model | {"seeds": dict.fromkeys(many, 1.0)}).seeds) == 50_000
     with pytest.raises(DocumentError, match="the output 'n7' is repeated"):
-        Graph(document | {"outputs": [*many, "n7"]})
+        Graph(model | {"outputs": [*many, "n7"]})
 
 
 def test_numbers_that_json_lacks_are_recorded() -> None:

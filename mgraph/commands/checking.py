@@ -97,7 +97,7 @@ def validate(files: tuple[str, ...]) -> int:
 
     Of a notebook, every graph that it carries.
     """
-    from mgraph.document import VERSION
+    from mgraph.document.model import VERSION
 
     failed = False
     for file in files:

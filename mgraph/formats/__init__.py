@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mgraph.errors import FormatError, nearest
 
 if TYPE_CHECKING:
-    from mgraph.graph import Wiring
+    from mgraph.document.wiring import Wiring
 
 
 class Target(NamedTuple):

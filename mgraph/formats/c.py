@@ -6,8 +6,8 @@ import re
 from math import isfinite
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
+from mgraph.document.wiring import Wiring
 from mgraph.formats.programs import INFIX, about, expressions, gradients_of
-from mgraph.graph import Wiring
 
 OPS = {
     **INFIX,

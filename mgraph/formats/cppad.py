@@ -12,12 +12,12 @@ from typing import Any
 
 import orjson
 
-from mgraph import strictjson
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
-from mgraph.document import TEXT_LIMIT, Document, Node, Operand, validate
+from mgraph.document import strict_json
+from mgraph.document.model import TEXT_LIMIT, Document, Node, Operand, validate
+from mgraph.document.strict_json import kind
+from mgraph.document.wiring import Wiring
 from mgraph.errors import DocumentError, FormatError, nearest, shown
-from mgraph.graph import Wiring
-from mgraph.strictjson import kind
 
 LIMIT = 10_000
 """Leaves that a file may have beside those that it has room to use: each costs memory, and no bytes in the file."""
@@ -226,8 +226,8 @@ def load(raw: bytes, title: str | None = None, loaded: Any = None) -> Document:
     path, for what breaks the grammar and for operators that are not in ``MEANINGS``.
     """
     try:
-        loaded = strictjson.loads(raw) if loaded is None else loaded
-        strictjson.refuse_repeated_keys(raw, strictjson.count_keys(loaded))
+        loaded = strict_json.loads(raw) if loaded is None else loaded
+        strict_json.refuse_repeated_keys(raw, strict_json.count_keys(loaded))
     except DocumentError as error:
         raise FormatError(str(error)) from None
     if not isinstance(loaded, dict):

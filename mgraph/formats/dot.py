@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mgraph.graph import Wiring
+from mgraph.document.wiring import Wiring
 from mgraph.render import draw
 
 

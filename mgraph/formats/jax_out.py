@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mgraph.document.wiring import Wiring
 from mgraph.formats.programs import INFIX, Dialect, module
-from mgraph.graph import Wiring
 
 OPS = {
     **INFIX,

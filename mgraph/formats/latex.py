@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from mgraph.arithmetic.ops import LEAVES, OPS
+from mgraph.document.wiring import Wiring
 from mgraph.errors import FormatError, shown
 from mgraph.formats.programs import about, expressions, refused
-from mgraph.graph import Wiring
 
 SPELLED = {op.name: op.latex for op in OPS.values()}
 EXPRESSION_LIMIT = 100_000

@@ -7,8 +7,8 @@ from io import BytesIO
 
 import orjson
 
+from mgraph.document.wiring import Wiring
 from mgraph.errors import FormatError, shown
-from mgraph.graph import Wiring
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 

@@ -13,7 +13,7 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, he
 
 from mgraph.arithmetic.ops import INPUT, LEAVES, PARAMETER
 from mgraph.arrays import values_of
-from mgraph.document import TEXT_LIMIT, Document, Node
+from mgraph.document.model import TEXT_LIMIT, Document, Node
 from mgraph.errors import FormatError, shown
 from mgraph.formats.onnx_operators import COSTS, INTEGERS, OPERATORS, REALS, STORED, format_name, whole
 from mgraph.formats.onnx_out import DOMAIN, FUNCTIONS, OPS, ULPS, dump

@@ -6,8 +6,8 @@ import orjson
 from onnx import FunctionProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES, PARAMETER
+from mgraph.document.wiring import Wiring
 from mgraph.errors import FormatError, shown
-from mgraph.graph import Wiring
 
 OPSET, IR_VERSION = 17, 8
 """The versions written, of 2022: in them onnxruntime computes every operator used here in float64."""

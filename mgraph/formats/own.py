@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mgraph.document import dump as _dump
-from mgraph.graph import Wiring
+from mgraph.document.model import dump as _dump
+from mgraph.document.wiring import Wiring
 
 
 def dump(wiring: Wiring) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from inspect import getsource
 
 from mgraph.arithmetic import ops
+from mgraph.document.wiring import Wiring
 from mgraph.formats.programs import INFIX, Dialect, module
-from mgraph.graph import Wiring
 
 _OWN = ("div", "sqrt", "relu", "maximum", "minimum", "greater", "gate")
 

@@ -14,7 +14,7 @@ from typing import Any, SupportsFloat
 import sympy
 
 from mgraph.arithmetic.ops import INPUT, OPS
-from mgraph.document import Document
+from mgraph.document.model import Document
 from mgraph.errors import FormatError, shown
 from mgraph.recording import document_of
 from mgraph.value import Value, apply, constant

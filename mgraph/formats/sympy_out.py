@@ -7,8 +7,8 @@ import keyword
 from math import isfinite
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
+from mgraph.document.wiring import Wiring
 from mgraph.formats.programs import INFIX, docstring, expressions, identifiers
-from mgraph.graph import Wiring
 
 OPS = {
     **INFIX,

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from mgraph.document import Document
+from mgraph.document.model import Document
 from mgraph.formats import torch_autograd, torch_export
 
 

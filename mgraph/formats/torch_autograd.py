@@ -15,7 +15,7 @@ import torch
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, PARAMETER
 from mgraph.arrays import Array
-from mgraph.document import Document
+from mgraph.document.model import Document
 from mgraph.errors import FormatError
 from mgraph.formats.tensors import (
     Meaning,

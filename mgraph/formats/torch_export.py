@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, PARAMETER
 from mgraph.arrays import Array
-from mgraph.document import Document
+from mgraph.document.model import Document
 from mgraph.errors import FormatError
 from mgraph.formats.tensors import (
     CONDITIONS,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mgraph.arithmetic.ops import INPUT
-from mgraph.document import Document
+from mgraph.document.model import Document
 from mgraph.errors import FormatError, shown
 from mgraph.formats.objects import NotAValue, Reader
 from mgraph.formats.readings import NUMBER, Reading, read

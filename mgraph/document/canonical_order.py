@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
-from mgraph.document import Node
-from mgraph.graph import Wiring
+from mgraph.document.model import Node
+from mgraph.document.wiring import Wiring
 
 
 def structure(wiring: Wiring, order: Sequence[int] | None = None) -> str:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
-from mgraph.document import Document, Node
+from mgraph.document.model import Document, Node
 from mgraph.errors import CycleError, DocumentError, ReplayError, nearest, shown
 
 if TYPE_CHECKING:

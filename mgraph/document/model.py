@@ -2,7 +2,7 @@
 
 A document is JSON data and stays so: a :class:`Document` is a dict, checked by Pydantic against the model in
 this module. What one node must know of another (that operands exist, that nothing depends on itself) is
-:mod:`mgraph.graph`'s to check.
+:mod:`mgraph.document.wiring`'s to check.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import orjson
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
-from mgraph import strictjson
 from mgraph.arithmetic.ops import CONSTANT, INPUT, OPS, PARAMETER, unknown_op
+from mgraph.document import strict_json
+from mgraph.document.strict_json import EXACT_INT, kind, step
 from mgraph.errors import DocumentError, VersionError, nearest, shown
-from mgraph.strictjson import EXACT_INT, kind, step
 
 VERSION = 1
 NAME_LIMIT = 1_000
@@ -111,16 +111,16 @@ def number(x: float) -> Number:
 
 def parse(raw: bytes) -> Document:
     """Read a document from UTF-8 JSON. Raises DocumentError, with the JSON path or the line and column."""
-    return checked(strictjson.loads(raw), raw)
+    return checked(strict_json.loads(raw), raw)
 
 
 def checked(loaded: object, raw: bytes) -> Document:
     """The document that the JSON ``raw`` is, parsed already. Raises DocumentError."""
     document = validate(loaded)
-    if "meta" in document and strictjson.past_64_bits(document["meta"]):
-        free_form(strictjson.with_long_integers(raw)["meta"])  # to refuse them by their place
+    if "meta" in document and strict_json.past_64_bits(document["meta"]):
+        free_form(strict_json.with_long_integers(raw)["meta"])  # to refuse them by their place
     rest = {key: value for key, value in document.items() if key != "nodes"}
-    strictjson.refuse_repeated_keys(raw, 1 + sum(map(len, document["nodes"])) + strictjson.count_keys(rest))
+    strict_json.refuse_repeated_keys(raw, 1 + sum(map(len, document["nodes"])) + strict_json.count_keys(rest))
     return document
 
 
@@ -140,7 +140,7 @@ def validate(loaded: object) -> Document:
 
 def free_form(meta: dict[str, Any]) -> dict[str, Any]:
     """A copy of free-form JSON, as ``meta`` holds it. Raises DocumentError for what is not JSON, or nests too deep."""
-    strictjson.check(meta, "$.meta", META_DEPTH)
+    strict_json.check(meta, "$.meta", META_DEPTH)
     return deepcopy(meta)
 
 

@@ -7,9 +7,9 @@ from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
-from mgraph.collector import collector_paused
-from mgraph.document import Document, Node, copied, copy_node
-from mgraph.graph import Wiring
+from mgraph.document.collector import collector_paused
+from mgraph.document.model import Document, Node, copied, copy_node
+from mgraph.document.wiring import Wiring
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph

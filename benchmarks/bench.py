@@ -166,7 +166,9 @@ def recording() -> None:
     rows = []
     for size in SIZES:
         turns = 3 if size >= 100_000 else TURNS
-        ours, peer = take_turns(turns, ("recording", "mgraph.value", size), ("recording", "micrograd.engine", size))
+        ours, peer = take_turns(
+            turns, ("recording", "mgraph.recording.value", size), ("recording", "micrograd.engine", size)
+        )
         for op in ("+", "*"):
             mine, other = (f"{times[op] / size * 1e9:,.0f}" for times in (ours, peer))
             rows.append((f"{size:,}", op, mine, other, f"{ours[op] / peer[op]:.2f}", "<= 1.0"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import indent
 
 from mgraph.arithmetic.ops import OPS, Op
-from mgraph.value import OPERATORS
+from mgraph.recording.value import OPERATORS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "ops.md"

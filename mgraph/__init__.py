@@ -45,14 +45,14 @@ if TYPE_CHECKING:
     from mgraph.errors import MgraphError as MgraphError
     from mgraph.errors import ReplayError as ReplayError
     from mgraph.errors import VersionError as VersionError
-    from mgraph.op_types import *  # noqa: F403  # the ops
-    from mgraph.recording import name_values as name
+    from mgraph.recording.op_types import *  # noqa: F403  # the ops
+    from mgraph.recording.record import name_values as name
+    from mgraph.recording.value import Value as Value
+    from mgraph.recording.value import constant as constant
+    from mgraph.recording.value import parameter as parameter
+    from mgraph.recording.value import scope as scope
     from mgraph.replay import Run as Run
     from mgraph.saved import Graph as Graph
-    from mgraph.value import Value as Value
-    from mgraph.value import constant as constant
-    from mgraph.value import parameter as parameter
-    from mgraph.value import scope as scope
 
 __version__ = "0.3.0"
 
@@ -87,7 +87,7 @@ _HOME = {
     ),
     "replay": ("Run",),
     "saved": ("Graph",),
-    "value": ("Value", "constant", "parameter", "scope"),
+    "recording.value": ("Value", "constant", "parameter", "scope"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = ["__version__", "name", "nn", *_MODULE]  # noqa: PLE0604
@@ -99,7 +99,7 @@ if not TYPE_CHECKING:  # a type checker is to know every name, and to refuse any
         if attribute in _MODULE:
             found = getattr(import_module(f"mgraph.{_MODULE[attribute]}"), attribute)
         elif attribute == "name":
-            found = import_module("mgraph.recording").name_values
+            found = import_module("mgraph.recording.record").name_values
         elif attribute == "nn":
             found = import_module("mgraph.nn")
         else:
@@ -114,7 +114,7 @@ def _op_function(attribute: str) -> Any:
 
     if attribute not in OPS:
         raise AttributeError(f"module 'mgraph' has no attribute {attribute!r}")
-    from mgraph.value import op_function
+    from mgraph.recording.value import op_function
 
     return op_function(OPS[attribute])
 
@@ -132,7 +132,7 @@ def _display(shown: Any) -> dict[str, Any]:
 
 
 def _on_ufunc(*args: Any, **options: Any) -> Any:
-    from mgraph.arrays import ufunc_on_values
+    from mgraph.recording.numpy_arrays import ufunc_on_values
 
     return ufunc_on_values(*args, **options)
 

@@ -16,8 +16,8 @@ from mgraph.document.collector import collector_paused
 from mgraph.document.model import Document
 from mgraph.errors import DocumentError, DrawError, MgraphError, shown
 from mgraph.files import atomic
+from mgraph.recording.value import Value
 from mgraph.saved import Graph
-from mgraph.value import Value
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -204,7 +204,7 @@ def record(
     after ``zero_grad``, a step, or ``accumulate``). ``names=locals()`` names values after the
     variables that hold them; ``tolerance`` is in ULP; ``meta`` is any JSON. Raises DocumentError.
     """
-    from mgraph.recording import document_of, without_gradients
+    from mgraph.recording.record import document_of, without_gradients
 
     if not outputs:
         raise TypeError("record needs at least one value")
@@ -280,9 +280,9 @@ def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:
     TypeError where the function makes a plain number of a value, as ``float(x)`` and ``math.exp(x)`` do, and for a
     result that is not made of values or numbers.
     """
-    from mgraph import tracing
+    from mgraph.recording import trace
 
-    outputs, unused = tracing.call(function, args, inputs)
+    outputs, unused = trace.call(function, args, inputs)
     if len(outputs) == 1 and isinstance(outputs[0], Value):
         outputs[0].backward()
     title = getattr(function, "__name__", "<lambda>")
@@ -302,7 +302,7 @@ def array(data: Any, name: str | None = None, op: str = "input") -> Any:
     With ``name="W"`` its elements are called ``W[2,3]``; ``op`` is input, parameter or constant. Raises TypeError for
     what is not made of real numbers.
     """
-    from mgraph.arrays import array as made
+    from mgraph.recording.numpy_arrays import array as made
 
     return made(data, name, op)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from mgraph import drawing
 from mgraph.api import record
+from mgraph.recording.value import Value, topological_order
 from mgraph.render import draw
 from mgraph.replay import Run, recorded
-from mgraph.value import Value, topological_order
 
 SHORTEST_NODE = 40
 """Bytes of a node in a document at the least."""

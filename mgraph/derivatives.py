@@ -18,8 +18,8 @@ from mgraph.arithmetic.ops import CONSTANT, LEAVES, OPS
 from mgraph.document.model import NAME_LIMIT, Document, Node, number
 from mgraph.document.wiring import Wiring
 from mgraph.errors import ReplayError, shown
+from mgraph.recording.value import FIXED, LITERAL, Value, apply, literal, topological_order
 from mgraph.replay import real
-from mgraph.value import FIXED, LITERAL, Value, apply, literal, topological_order
 
 SCOPE = "derivative"
 """Where the nodes that are not the old document's are."""

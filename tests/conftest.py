@@ -24,7 +24,7 @@ from mgraph import Value
 from mgraph.arithmetic.ops import OPS
 from mgraph.cli import main
 from mgraph.dot import fallback
-from mgraph.value import apply
+from mgraph.recording.value import apply
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = sorted([*(ROOT / "samples").glob("*.json"), *(ROOT / "samples").glob("*.json.gz")])

@@ -15,7 +15,7 @@ from conftest import HOSTILE, bits, random_document, random_value
 from mgraph import FormatError, Graph, Value, record
 from mgraph.arithmetic.ops import OPS
 from mgraph.formats import cppad
-from mgraph.value import apply
+from mgraph.recording.value import apply
 from mgraph.verify import ulps
 
 

@@ -23,7 +23,7 @@ from test_ops import points
 from mgraph import FormatError, Graph, Value, load, record
 from mgraph.arithmetic.ops import OPS
 from mgraph.formats import TARGETS, export, module
-from mgraph.value import apply
+from mgraph.recording.value import apply
 from mgraph.verify import ulps
 
 PROGRAMS = ("python", "numpy", "torch", "jax", "c")

@@ -16,7 +16,7 @@ import mgraph
 from mgraph import FormatError, Value, from_values, load, save
 from mgraph.arithmetic.ops import OPS
 from mgraph.formats import objects
-from mgraph.value import apply, topological_order
+from mgraph.recording.value import apply, topological_order
 
 
 class Node:

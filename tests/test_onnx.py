@@ -16,7 +16,7 @@ from conftest import HOSTILE, bits, random_document, random_value
 from mgraph import FormatError, Graph, Value, record
 from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.errors import shown
-from mgraph.value import apply
+from mgraph.recording.value import apply
 from mgraph.verify import ulps
 
 np = pytest.importorskip("numpy", reason="NumPy, which ONNX needs, is not installed")

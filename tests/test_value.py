@@ -140,7 +140,7 @@ def test_importing_the_package_imports_none_of_it_but_fills_the_seams() -> None:
     script = (
         "import sys, mgraph\n"
         "print(sorted(name for name in sys.modules if name.startswith('mgraph')))\n"
-        "from mgraph.value import Value\n"
+        "from mgraph.recording.value import Value\n"
         "shown = Value(0.5)._repr_mimebundle_()\n"
         "print('application/vnd.mgraph+json' in shown, shown['text/plain'][:28])\n"
     )

@@ -19,7 +19,6 @@ from jax.extend.core import ClosedJaxpr, Literal
 from jax.tree_util import keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_unflatten
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT
-from mgraph.arrays import Array
 from mgraph.document.model import Document
 from mgraph.errors import FormatError
 from mgraph.formats.tensors import (
@@ -38,7 +37,8 @@ from mgraph.formats.tensors import (
     truth,
     where,
 )
-from mgraph.recording import document_of
+from mgraph.recording.numpy_arrays import Array
+from mgraph.recording.record import document_of
 
 DOUBLE = 'compute in float64, as after jax.config.update("jax_enable_x64", True)'
 

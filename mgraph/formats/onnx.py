@@ -12,14 +12,14 @@ from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 
 from mgraph.arithmetic.ops import INPUT, LEAVES, PARAMETER
-from mgraph.arrays import values_of
 from mgraph.document.model import TEXT_LIMIT, Document, Node
 from mgraph.errors import FormatError, shown
 from mgraph.formats.onnx_operators import COSTS, INTEGERS, OPERATORS, REALS, STORED, format_name, whole
 from mgraph.formats.onnx_out import DOMAIN, FUNCTIONS, OPS, ULPS, dump
 from mgraph.formats.tensors import SINGLE, label, leaves, tensor
-from mgraph.recording import document_of
-from mgraph.value import Value
+from mgraph.recording.numpy_arrays import values_of
+from mgraph.recording.record import document_of
+from mgraph.recording.value import Value
 
 __all__ = ["OPERATORS", "OPS", "ULPS", "dump", "load"]
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from mgraph.arithmetic.ops import OPS
 from mgraph.errors import FormatError, shown
 from mgraph.formats.objects import NotAValue, Reader
-from mgraph.value import Value
+from mgraph.recording.value import Value
 
 _COMMUTES = ("add", "mul")
 _ORDERED = (list, tuple)

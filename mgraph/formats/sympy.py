@@ -16,8 +16,8 @@ import sympy
 from mgraph.arithmetic.ops import INPUT, OPS
 from mgraph.document.model import Document
 from mgraph.errors import FormatError, shown
-from mgraph.recording import document_of
-from mgraph.value import Value, apply, constant
+from mgraph.recording.record import document_of
+from mgraph.recording.value import Value, apply, constant
 
 Operand = Value | float
 Built = tuple[Sequence[Any], Callable[..., Operand]]

@@ -1,7 +1,8 @@
 """What tensor operations mean over arrays of values: the one place that knows, shared by the tensor formats here.
 
-A tensor is an :class:`mgraph.arrays.Array` of values and plain numbers, of no dimension too; every function takes
-arrays, values or numbers, broadcasts as NumPy does, and returns a tensor. A condition is a tensor of 1 and 0.
+A tensor is an :class:`mgraph.recording.numpy_arrays.Array` of values and plain numbers, of no dimension too; every
+function takes arrays, values or numbers, broadcasts as NumPy does, and returns a tensor. A condition is a tensor of 1
+and 0.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from mgraph.arithmetic.ops import INPUT, OPS
-from mgraph.arrays import Array, array
 from mgraph.errors import FormatError
-from mgraph.value import Value, apply
+from mgraph.recording.numpy_arrays import Array, array
+from mgraph.recording.value import Value, apply
 
 Meaning = Callable[..., Any]
 """What an operation means: a function of tensors and of the operation's settings."""

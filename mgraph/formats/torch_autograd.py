@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, PARAMETER
-from mgraph.arrays import Array
 from mgraph.document.model import Document
 from mgraph.errors import FormatError
 from mgraph.formats.tensors import (
@@ -50,6 +49,7 @@ from mgraph.formats.torch_export import (
     slices,
     split,
 )
+from mgraph.recording.numpy_arrays import Array
 
 
 def _mean_square(a: Any, b: Any, reduction: int) -> Array:

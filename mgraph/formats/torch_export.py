@@ -13,7 +13,6 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, PARAMETER
-from mgraph.arrays import Array
 from mgraph.document.model import Document
 from mgraph.errors import FormatError
 from mgraph.formats.tensors import (
@@ -38,7 +37,8 @@ from mgraph.formats.tensors import (
     truth,
     where,
 )
-from mgraph.recording import document_of
+from mgraph.recording.numpy_arrays import Array
+from mgraph.recording.record import document_of
 
 DOUBLE = "compute in float64, as after model.double() and x.double()"
 SUPPORTED = "docs/importing.md lists what is"

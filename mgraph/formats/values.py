@@ -11,8 +11,8 @@ from mgraph.document.model import Document
 from mgraph.errors import FormatError, shown
 from mgraph.formats.objects import NotAValue, Reader
 from mgraph.formats.readings import NUMBER, Reading, read
-from mgraph.recording import document_of
-from mgraph.value import FIXED, Value, literal, record_op, topological_order
+from mgraph.recording.record import document_of
+from mgraph.recording.value import FIXED, Value, literal, record_op, topological_order
 
 
 def load(

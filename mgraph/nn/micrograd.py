@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from mgraph.nn import networks
 from mgraph.nn.networks import Module
-from mgraph.value import scope
+from mgraph.recording.value import scope
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from typing import SupportsFloat
 
-from mgraph.value import Value, apply, parameter, scope
+from mgraph.recording.value import Value, apply, parameter, scope
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "linear")
 """What a neuron may apply to its sum; ``linear`` is nothing."""

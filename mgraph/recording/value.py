@@ -22,7 +22,7 @@ from mgraph import seams
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER, Op
 
 if TYPE_CHECKING:
-    from mgraph.op_types import Methods
+    from mgraph.recording.op_types import Methods
 else:
     Methods = object  # they come from the op table, below
 

@@ -7,7 +7,7 @@ from typing import Any, SupportsFloat
 
 from mgraph.arithmetic.ops import CONSTANT
 from mgraph.document.model import NAME_LIMIT, Document, Node, number, validate
-from mgraph.value import FIXED, LITERAL, Value, constant, topological_order
+from mgraph.recording.value import FIXED, LITERAL, Value, constant, topological_order
 
 
 def document_of(

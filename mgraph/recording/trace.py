@@ -7,7 +7,7 @@ from inspect import BoundArguments, Parameter, signature
 from numbers import Real
 from typing import Any, NamedTuple
 
-from mgraph.value import Value, topological_order, tracing
+from mgraph.recording.value import Value, topological_order, tracing
 
 
 class Traced(NamedTuple):
@@ -55,7 +55,7 @@ def _as_inputs(name: str, x: Any) -> Any:
         values = [_as_inputs(f"{name}[{k}]", each) for k, each in enumerate(x)]
         return type(x)(*values) if hasattr(x, "_fields") else type(x)(values)
     if getattr(getattr(x, "dtype", None), "kind", "") == "f" and getattr(x, "shape", None):
-        from mgraph.arrays import array
+        from mgraph.recording.numpy_arrays import array
 
         return array(x, name)
     return Value(x, name=name) if isinstance(x, float | int | Real) and x is not True and x is not False else x

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mgraph.arithmetic.ops import INPUT
-from mgraph.value import Value, apply
+from mgraph.recording.value import Value, apply
 
 _RECORDED = (
     *("add", "subtract", "multiply", "divide", "power", "negative", "positive", "absolute", "square", "reciprocal"),

@@ -1,0 +1,1 @@
+"""A computation in Python becomes a document."""

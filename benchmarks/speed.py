@@ -19,7 +19,7 @@ import numpy as np
 from measures import FIRST, Times, main, timed
 
 from mgraph.api import Graph, load, record
-from mgraph.engines import load_compiled
+from mgraph.replaying.choice import load_compiled
 
 LAYERS = [16, 16, 1]
 SEED = 1337
@@ -317,8 +317,8 @@ def elementary(count: str) -> Times:
     """Each function in a loop over as many arguments, ours and the platform's in turns: seconds a call."""
     import numba
 
-    from mgraph import machine
     from mgraph.arithmetic.ops import OPS
+    from mgraph.replaying.compiled import numba_functions
 
     stream, n = np.random.default_rng(SEED), int(count)
     out, times = np.empty(n), {}
@@ -337,7 +337,7 @@ def elementary(count: str) -> Times:
     for name, (low, high) in ARGUMENTS.items():
         op = OPS[name]
         x, y = stream.uniform(low, high, n), stream.uniform(-5, 5, n)
-        loops = [loop(machine.compiled(op, fast)[0], op.arity) for fast in (False, True)]
+        loops = [loop(numba_functions.compiled(op, fast)[0], op.arity) for fast in (False, True)]
         found = []
         for each in loops:
             each(x, y, out)

@@ -165,9 +165,9 @@ def main() -> int:
         begun = perf_counter()
         functions = [plain(name)]
         if with_machine:
-            from mgraph import machine
+            from mgraph.replaying.compiled import numba_functions
 
-            functions.append(machine.compiled(plain(name)))
+            functions.append(numba_functions.compiled(plain(name)))
         fixed = hard(name) + special(name)
         bad = list(wrong(name, fixed, functions))
         stream, done, counts = arguments(name, random.Random(f"{options.seed} {name}")), 0, Counter[int]()

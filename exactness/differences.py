@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from mgraph import Graph
 from mgraph.arithmetic.ops import OPS
 from mgraph.differences import OWN_NOT_FINITE, Differences, slope_of
-from mgraph.plan import Plan, compile_plan
-from mgraph.replay import reference
+from mgraph.replaying.plan import Plan, compile_plan
+from mgraph.replaying.run import reference
 from mgraph.verify import verify
 
 Document = dict[str, Any]

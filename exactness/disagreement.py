@@ -66,9 +66,9 @@ def right(name: str, columns: Columns) -> list[float]:
     """The correctly rounded results; by machine code if numba is there, which gives the same bits."""
     function = OPS[name].forward
     if importlib.util.find_spec("numba") is not None:
-        from mgraph import machine
+        from mgraph.replaying.compiled import numba_functions
 
-        function = machine.compiled(function)
+        function = numba_functions.compiled(function)
     return list(map(function, *columns))
 
 

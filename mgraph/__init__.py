@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from mgraph.recording.value import constant as constant
     from mgraph.recording.value import parameter as parameter
     from mgraph.recording.value import scope as scope
-    from mgraph.replay import Run as Run
+    from mgraph.replaying.run import Run as Run
     from mgraph.saved import Graph as Graph
 
 __version__ = "0.3.0"
@@ -85,7 +85,7 @@ _HOME = {
         "ReplayError",
         "VersionError",
     ),
-    "replay": ("Run",),
+    "replaying.run": ("Run",),
     "saved": ("Graph",),
     "recording.value": ("Value", "constant", "parameter", "scope"),
 }

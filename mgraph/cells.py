@@ -8,7 +8,7 @@ from mgraph import drawing
 from mgraph.api import record
 from mgraph.recording.value import Value, topological_order
 from mgraph.render import draw
-from mgraph.replay import Run, recorded
+from mgraph.replaying.run import Run, recorded
 
 SHORTEST_NODE = 40
 """Bytes of a node in a document at the least."""

@@ -130,7 +130,7 @@ def _versions(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if wanted:
         from mgraph.document.model import VERSION
         from mgraph.dot import version
-        from mgraph.engines import versions
+        from mgraph.replaying.choice import versions
 
         show(
             [

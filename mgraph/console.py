@@ -14,7 +14,7 @@ from mgraph.terminal import Line, Styled, cut
 
 if TYPE_CHECKING:
     from mgraph.api import Entry, Fit
-    from mgraph.replay import Run
+    from mgraph.replaying.run import Run
     from mgraph.saved import Graph
     from mgraph.verify import Discrepancy, Report
 

@@ -19,7 +19,7 @@ from mgraph.document.model import NAME_LIMIT, Document, Node, number
 from mgraph.document.wiring import Wiring
 from mgraph.errors import ReplayError, shown
 from mgraph.recording.value import FIXED, LITERAL, Value, apply, literal, topological_order
-from mgraph.replay import real
+from mgraph.replaying.run import real
 
 SCOPE = "derivative"
 """Where the nodes that are not the old document's are."""

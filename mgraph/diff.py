@@ -12,8 +12,8 @@ from mgraph.document.canonical_order import bits, own_seeds, value
 from mgraph.document.model import Document, Node
 from mgraph.document.wiring import Wiring
 from mgraph.matching import matched, operand_changes
-from mgraph.plan import compile_plan
-from mgraph.replay import Run, replay
+from mgraph.replaying.plan import compile_plan
+from mgraph.replaying.run import Run, replay
 from mgraph.table import expression
 from mgraph.verify import tolerance_of, ulps
 

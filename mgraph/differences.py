@@ -24,7 +24,7 @@ from math import frexp, isfinite, ldexp, log, ulp
 from typing import NamedTuple
 
 from mgraph.arithmetic.ops import OPS, Op
-from mgraph.plan import Plan
+from mgraph.replaying.plan import Plan
 
 UNIT = 2.0**-52
 BUDGET = 10_000

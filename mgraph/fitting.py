@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mgraph.arithmetic.ops import INPUT
-from mgraph.engines import Engines, load_compiled
 from mgraph.errors import ReplayError, shown
-from mgraph.plan import Plan
-from mgraph.replay import real, replay
+from mgraph.replaying.choice import Engines, load_compiled
+from mgraph.replaying.plan import Plan
+from mgraph.replaying.run import real, replay
 
 Rate = float | Callable[[int], float]
 Update = Callable[[list[float], list[float], float], list[float]]

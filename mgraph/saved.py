@@ -12,20 +12,20 @@ from mgraph.document.collector import collector_paused
 from mgraph.document.model import Document
 from mgraph.document.views import View
 from mgraph.document.wiring import Wiring
-from mgraph.engines import Engines, load_compiled
 from mgraph.errors import ReplayError
 from mgraph.files import atomic
-from mgraph.plan import Plan, compile_plan
-from mgraph.replay import Run, overrides
-from mgraph.replay import recorded as _recorded
-from mgraph.replay import replay as _replay
-from mgraph.replay import with_leaves as _with_leaves
+from mgraph.replaying.choice import Engines, load_compiled
+from mgraph.replaying.plan import Plan, compile_plan
+from mgraph.replaying.run import Run, overrides
+from mgraph.replaying.run import recorded as _recorded
+from mgraph.replaying.run import replay as _replay
+from mgraph.replaying.run import with_leaves as _with_leaves
 
 if TYPE_CHECKING:
-    from mgraph.compiled import Replayer
     from mgraph.diff import Diff
     from mgraph.drawing import Drawing
-    from mgraph.rowwise import TableResult
+    from mgraph.replaying.compiled.replayer import Replayer
+    from mgraph.replaying.table_replay import TableResult
     from mgraph.verify import Report
 
 
@@ -135,7 +135,7 @@ class Graph(View):
         ``progress`` is told how many bytes were read. Memory does not grow with the rows. Raises FileError, with
         line and column, and ReplayError; then no output is left behind.
         """
-        from mgraph.rowwise import replay_table
+        from mgraph.replaying.table_replay import replay_table
 
         given = {self.resolve(name): x for name, x in (fixed or {}).items()}
         where = os.fspath(inputs), os.fspath(output)

@@ -16,8 +16,8 @@ from mgraph.arithmetic.ops import LEAVES
 from mgraph.differences import Differences, differentiate
 from mgraph.document.model import Document
 from mgraph.errors import ReplayError
-from mgraph.plan import Plan
-from mgraph.replay import forward, sweep
+from mgraph.replaying.plan import Plan
+from mgraph.replaying.run import forward, sweep
 
 CHUNK = 1024
 """Numbers that are compared at once, as bytes."""

@@ -20,7 +20,7 @@ import numpy as np
 
 import mgraph
 from mgraph import Graph, ReplayError, Run, Value, load
-from mgraph.compiled import Batch
+from mgraph.replaying.compiled.replayer import Batch
 
 
 def differing(a: Run, b: Run) -> list[str]:
@@ -207,21 +207,22 @@ print(schedule.lay_out(load({str(ROOT / "samples/tanh.json")!r})._plan, [5]).cod
 
 
 def test_auto_is_compiled_once_that_repays_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mgraph import compiled, engines
+    from mgraph.replaying import choice
+    from mgraph.replaying.compiled import replayer
 
     graph = load(ROOT / "samples/moons.json.gz")
-    assert compiled.kept()
+    assert replayer.kept()
     assert graph.replay().engine == "compiled"  # loaded already, and large
     assert load(ROOT / "samples/tanh.json").replay().engine == "reference"  # too small to gain
-    monkeypatch.setattr(compiled, "kept", lambda: False)
-    monkeypatch.setattr(engines, "WORTH_COMPILING", 3 * 64_000)
+    monkeypatch.setattr(replayer, "kept", lambda: False)
+    monkeypatch.setattr(choice, "WORTH_COMPILING", 3 * 64_000)
     graph = load(ROOT / "samples/moons.json.gz")
     assert [graph.replay().engine for _ in range(4)] == ["reference", "reference", "compiled", "compiled"]
 
 
 def test_code_kept_by_two_processes_has_no_symbol_in_common() -> None:
     """Loaded together, the second would get the first one's code for a symbol that both have."""
-    program = "from mgraph.machine import jit\nprint(jit(lambda x: x).py_func.__qualname__)"
+    program = "from mgraph.replaying.compiled.numba_functions import jit\nprint(jit(lambda x: x).py_func.__qualname__)"
     names = {
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
         for _ in range(2)

@@ -15,8 +15,8 @@ from mpmath import mp, mpf
 import mgraph
 from mgraph import Graph, Value, console, differences, verify
 from mgraph.arithmetic.ops import OPS
-from mgraph.plan import Plan, compile_plan
-from mgraph.replay import reference
+from mgraph.replaying.plan import Plan, compile_plan
+from mgraph.replaying.run import reference
 
 trials = sample_script(ROOT / "exactness" / "differences")
 SMOOTH = [name for name, op in OPS.items() if op.kink is None]

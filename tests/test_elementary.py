@@ -41,9 +41,9 @@ every_function = pytest.mark.parametrize("name", check.FUNCTIONS)
 def engines(name: str) -> list[Callable[..., float]]:
     found = [check.plain(name)]
     if importlib.util.find_spec("numba"):
-        from mgraph import machine
+        from mgraph.replaying.compiled import numba_functions
 
-        found.append(machine.compiled(check.plain(name)))
+        found.append(numba_functions.compiled(check.plain(name)))
     return found
 
 

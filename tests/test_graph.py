@@ -12,7 +12,7 @@ from conftest import ROOT, random_document, random_value, work
 import mgraph
 from mgraph import Graph, ReplayError, load, saved
 from mgraph.errors import CycleError
-from mgraph.plan import compile_plan
+from mgraph.replaying.plan import compile_plan
 
 TANH = load(ROOT / "samples" / "tanh.json")
 XOR = load(ROOT / "samples" / "xor.json")

@@ -26,7 +26,7 @@ from mgraph.options import (
 from mgraph.terminal import say, show, show_json, width, working
 
 if TYPE_CHECKING:
-    from mgraph.replay import Run
+    from mgraph.replaying.run import Run
     from mgraph.saved import Graph
 
 

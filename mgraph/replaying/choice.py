@@ -7,10 +7,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from mgraph.errors import ReplayError, shown
-from mgraph.replay import Execute, reference
+from mgraph.replaying.run import Execute, reference
 
 if TYPE_CHECKING:
-    from mgraph import compiled
+    from mgraph.replaying.compiled import replayer
 
 ENGINES = ("auto", "reference", "compiled")
 SMALL = 500
@@ -26,7 +26,7 @@ class Engines:
 
     def __init__(self) -> None:
         self._replayed = 0
-        self._machine: compiled.Engine | None = None
+        self._machine: replayer.Engine | None = None
 
     def choose(self, wanted: str, operations: int) -> tuple[str, Execute]:
         """The name of the engine to use for so many operations, and the engine.
@@ -38,13 +38,13 @@ class Engines:
         self._replayed += operations
         if wanted == "reference" or (wanted == "auto" and not self._repaid(operations)):
             return "reference", reference
-        compiled = load_compiled()
+        replayer = load_compiled()
         if self._machine is None:
-            self._machine = compiled.Engine()
+            self._machine = replayer.Engine()
         return "compiled", self._machine
 
     def _repaid(self, operations: int) -> bool:
-        loaded = "mgraph.compiled" in sys.modules
+        loaded = "mgraph.replaying.compiled.replayer" in sys.modules
         if operations < SMALL or not (loaded or (self._replayed >= WORTH_LOADING and installed())):
             return False
         return load_compiled().kept() or self._replayed >= WORTH_COMPILING
@@ -67,8 +67,8 @@ def versions() -> str:
 def load_compiled() -> Any:
     """The module of the compiled engine. Raises ReplayError where what it needs is not installed."""
     try:
-        from mgraph import compiled
+        from mgraph.replaying.compiled import replayer
     except ImportError as error:
         message = f"the compiled engine needs NumPy and numba (the extra fast): pip install numba ({error})"
         raise ReplayError(message) from None
-    return compiled
+    return replayer

@@ -18,10 +18,10 @@ import numpy as np
 
 from mgraph.arithmetic.ops import CONSTANT
 from mgraph.errors import ReplayError, shown
-from mgraph.kernels import LANES, is_kept, kernel
-from mgraph.plan import Plan
-from mgraph.replay import real, seeds_of
-from mgraph.schedule import Array, lay_out
+from mgraph.replaying.compiled.layout import Array, lay_out
+from mgraph.replaying.compiled.loops import LANES, is_kept, kernel
+from mgraph.replaying.plan import Plan
+from mgraph.replaying.run import real, seeds_of
 
 THREADS = cpu_count() or 1
 PATIENCE = 1.0
@@ -90,7 +90,8 @@ class Arrays:
 
 
 class Engine:
-    """Replays plans as :func:`mgraph.replay.reference` does, by machine code; it keeps the layout of the last one."""
+    """Replays plans as :func:`mgraph.replaying.run.reference` does, by machine code; it keeps the layout of the last
+    one."""
 
     def __init__(self) -> None:
         self._last: tuple[Plan, list[int], Arrays] | None = None

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mgraph.arithmetic.ops import ROWS, Op
-from mgraph.machine import compiled, digest, jit, meanings
+from mgraph.replaying.compiled.numba_functions import compiled, digest, jit, meanings
 
 LANES = 32
 """Rows that a batch computes side by side."""

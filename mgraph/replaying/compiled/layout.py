@@ -1,7 +1,7 @@
 """A plan laid out for machine code: where each number lives, and in what groups and order the loops visit them.
 
 A position is a place in the array of numbers: the leaves come first, then the operations, group by group (one level,
-one op a group), then the literals. The arrays are what the loops of :mod:`mgraph.kernels` take.
+one op a group), then the literals. The arrays are what the loops of :mod:`mgraph.replaying.compiled.loops` take.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from mgraph.arithmetic.ops import OPS
-from mgraph.kernels import CODE, UNIT
-from mgraph.machine import jit
-from mgraph.plan import Plan
+from mgraph.replaying.compiled.loops import CODE, UNIT
+from mgraph.replaying.compiled.numba_functions import jit
+from mgraph.replaying.plan import Plan
 
 Array = np.ndarray[Any, Any]
 

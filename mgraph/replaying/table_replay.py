@@ -7,12 +7,12 @@ from itertools import chain
 from typing import NamedTuple
 
 from mgraph.arithmetic.ops import CONSTANT
-from mgraph.engines import Engines, load_compiled
 from mgraph.errors import FileError, ReplayError, shown
 from mgraph.files import tables
 from mgraph.files.atomic import display
-from mgraph.plan import Plan
-from mgraph.replay import replay
+from mgraph.replaying.choice import Engines, load_compiled
+from mgraph.replaying.plan import Plan
+from mgraph.replaying.run import replay
 
 MORE = 20
 """How many chunks to expect of a table whose first one is full."""

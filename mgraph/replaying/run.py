@@ -18,7 +18,7 @@ from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES
 from mgraph.document.model import Document, Node, number
 from mgraph.document.wiring import Column, Wiring
 from mgraph.errors import ReplayError, shown
-from mgraph.plan import Plan
+from mgraph.replaying.plan import Plan
 
 Execute = Callable[
     [Plan, Mapping[int, float], Mapping[int, float] | None], tuple[Sequence[float], Sequence[float | None]]

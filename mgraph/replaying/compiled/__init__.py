@@ -1,0 +1,1 @@
+"""The engine that compiles: layout, loops, machine code."""

@@ -249,7 +249,7 @@ def fit(
     row to the last. ``method`` is ``sgd``, ``momentum`` or ``adam``; ``report`` is told each step and its loss. Raises
     ReplayError, also when a loss or a gradient stops being finite.
     """
-    from mgraph import fitting
+    from mgraph.transforming import fitting
 
     task = fitting.objective(graph._plan, loss, data)
     parameters, losses, used = fitting.descend(task, steps, rate, method, engine, report)

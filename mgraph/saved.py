@@ -175,13 +175,13 @@ class Graph(View):
         every input and parameter. Its numbers are those of a backward pass, to the bit; it can be saved, drawn,
         replayed with other inputs, and differentiated again. Raises ReplayError.
         """
-        from mgraph import derivatives
+        from mgraph.transforming import derivatives
 
         return self._derived(derivatives.gradient(self._wiring, of, wrt))
 
     def jacobian(self, of: Iterable[str] | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
         """The graph of all derivatives of ``of`` (by default the outputs), row by row. Raises ReplayError."""
-        from mgraph import derivatives
+        from mgraph.transforming import derivatives
 
         return self._derived(derivatives.jacobian(self._wiring, of, wrt))
 
@@ -190,7 +190,7 @@ class Graph(View):
 
         Raises ReplayError.
         """
-        from mgraph import derivatives
+        from mgraph.transforming import derivatives
 
         return self._derived(derivatives.hessian(self._wiring, of, wrt))
 
@@ -199,7 +199,7 @@ class Graph(View):
 
         ``tangents`` are the components of the direction, by id or unique label; others are 0. Raises ReplayError.
         """
-        from mgraph import derivatives
+        from mgraph.transforming import derivatives
 
         return self._derived(derivatives.jvp(self._wiring, tangents))
 

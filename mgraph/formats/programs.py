@@ -10,10 +10,10 @@ from math import isfinite
 from typing import NamedTuple
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
-from mgraph.derivatives import gradient
 from mgraph.document.model import Node, digest
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FormatError, shown
+from mgraph.transforming.derivatives import gradient
 
 INFIX = {"neg": "-{0}", "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}"}
 """What most languages write alike."""

@@ -1,0 +1,1 @@
+"""A graph made into another graph: derivatives and fitting."""

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 
 from mgraph import Graph
 from mgraph.arithmetic.ops import OPS
-from mgraph.differences import OWN_NOT_FINITE, Differences, slope_of
+from mgraph.checking.audit import verify
+from mgraph.checking.finite_differences import OWN_NOT_FINITE, Differences, slope_of
 from mgraph.replaying.plan import Plan, compile_plan
 from mgraph.replaying.run import reference
-from mgraph.verify import verify
 
 Document = dict[str, Any]
 

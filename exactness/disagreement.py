@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mgraph.arithmetic.ops import OPS
-from mgraph.verify import ulps
+from mgraph.checking.audit import ulps
 
 FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "pow")
 TITLE = "Share of random arguments rounded wrongly (binary64)"

@@ -14,9 +14,9 @@ from mgraph.terminal import Line, Styled, cut
 
 if TYPE_CHECKING:
     from mgraph.api import Entry, Fit
+    from mgraph.checking.audit import Discrepancy, Report
     from mgraph.replaying.run import Run
     from mgraph.saved import Graph
-    from mgraph.verify import Discrepancy, Report
 
 SOME = 10
 """Entries of a list at the most."""
@@ -101,7 +101,7 @@ def _worst(found: Discrepancy | None) -> str:
 
 
 def _ulps(distance: int) -> str:
-    from mgraph.verify import count_ulps
+    from mgraph.checking.audit import count_ulps
 
     return count_ulps(distance)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mgraph.diff import Cause, Diff, Move, Said
+from mgraph.checking.diff import Cause, Diff, Move, Said
 from mgraph.document.model import number as json_number
 from mgraph.errors import printable
 from mgraph.table import number

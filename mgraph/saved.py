@@ -22,11 +22,11 @@ from mgraph.replaying.run import replay as _replay
 from mgraph.replaying.run import with_leaves as _with_leaves
 
 if TYPE_CHECKING:
-    from mgraph.diff import Diff
+    from mgraph.checking.audit import Report
+    from mgraph.checking.diff import Diff
     from mgraph.drawing import Drawing
     from mgraph.replaying.compiled.replayer import Replayer
     from mgraph.replaying.table_replay import TableResult
-    from mgraph.verify import Report
 
 
 class Graph(View):
@@ -215,28 +215,29 @@ class Graph(View):
         return Graph._of(_with_leaves(self._wiring.document, given))
 
     def verify(self, ulps: int | None = None, strict: bool = False, finite_differences: bool = True) -> Report:
-        """Compare the recorded numbers with what they should be; see :class:`mgraph.verify.Report`.
+        """Compare the recorded numbers with what they should be; see :class:`mgraph.checking.audit.Report`.
 
         ``ulps`` is the tolerance in units in the last place, by default the document's, else 0. With ``strict`` the
         distance of a full replay counts too. Raises ReplayError for a negative tolerance.
         """
-        from mgraph.verify import verify
+        from mgraph.checking.audit import verify
 
         return verify(self._plan, ulps, strict, finite_differences)
 
     @collector_paused()
     def diff(self, other: Graph) -> Diff:
-        """What was changed from this graph to ``other``, and which numbers moved; see :class:`mgraph.diff.Diff`.
+        """What was changed from this graph to ``other``, and which numbers moved; see
+        :class:`mgraph.checking.diff.Diff`.
 
         Nodes are matched by id, else by structure, so that names and the order of nodes do not matter.
         """
-        from mgraph.diff import diff
+        from mgraph.checking.diff import diff
 
         return diff(self._wiring, other._wiring)
 
     def draw_diff(self, other: Graph, found: Diff, force: bool = False) -> Drawing:
         """One picture of this graph and ``other``, with what changed and what moved coloured. Raises DrawError."""
-        from mgraph.diff import LEGEND, union
+        from mgraph.checking.diff import LEGEND, union
         from mgraph.render import draw
 
         whole, fills = union(self._wiring, other._wiring, found)

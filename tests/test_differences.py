@@ -13,8 +13,9 @@ from conftest import ROOT, sample_script
 from mpmath import mp, mpf
 
 import mgraph
-from mgraph import Graph, Value, console, differences, verify
+from mgraph import Graph, Value, console
 from mgraph.arithmetic.ops import OPS
+from mgraph.checking import audit, finite_differences
 from mgraph.replaying.plan import Plan, compile_plan
 from mgraph.replaying.run import reference
 
@@ -57,11 +58,11 @@ def exact(name: str) -> Callable:
 def test_an_op_keeps_its_shape_over_its_scale(name: str) -> None:
     # The bounds of the module, at the centre for what is up to two of the coarsest steps beside it: there they double.
     op, function, rng = OPS[name], exact(name), random.Random(f"shape {name}")
-    assert len(differences.SCALES[name]) == op.arity
+    assert len(finite_differences.SCALES[name]) == op.arity
     for _ in range(40):
         numbers = [inside(low, high, rng) for low, high in op.domain]
         for place in range(op.arity):
-            scale = differences.scale_of(op, tuple(numbers), place)
+            scale = finite_differences.scale_of(op, tuple(numbers), place)
             low, centre, high = (jet(function, numbers, place, scale, at) for at in (-1 / 16, 0, 1 / 16))
             shape = abs(centre[0]) + abs(centre[1])
             for each in (low, centre, high):
@@ -92,7 +93,7 @@ def test_ops_with_kinks_round_nothing_between_them(name: str) -> None:
     op, rng = OPS[name], random.Random(f"kinks {name}")
     for _ in range(500):
         numbers = trials.operands(name, rng)
-        slopes = [differences.slope_of(op, numbers, place) for place in range(op.arity)]
+        slopes = [finite_differences.slope_of(op, numbers, place) for place in range(op.arity)]
         assert all(isinstance(each, str) or each.value in (-1.0, 0.0, 1.0) for each in slopes)
 
 
@@ -134,7 +135,7 @@ def test_a_wrong_partial_is_found_where_only_leaves_record_their_gradients() -> 
     _, adjoints = reference(wrong, {}, {3: 1.0})
     nodes = [{key: value for key, value in node.items() if key != "grad"} for node in graph.nodes]
     record = Graph({**graph.document, "nodes": [{**nodes[0], "grad": adjoints[0]}, *nodes[1:]]})
-    report = verify.verify(replace(wrong, wiring=record))
+    report = audit.verify(replace(wrong, wiring=record))
     assert report.grad_checked == 1 and report.culprits == []
     assert report.differences is not None
     assert [each.node for each in report.differences.refuted] == ["n2"]
@@ -168,8 +169,8 @@ def calls(steps: int) -> tuple[int, int]:
 
     ops = {name: op._replace(forward=counted(op.forward)) for name, op in OPS.items()}
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(differences, "OPS", ops)
-        assert verify.verify(replace(plan, forwards=[counted(f) for f in plan.forwards])).verdict == "exact"
+        patched.setattr(finite_differences, "OPS", ops)
+        assert audit.verify(replace(plan, forwards=[counted(f) for f in plan.forwards])).verdict == "exact"
     return count, len(plan.targets)
 
 
@@ -177,4 +178,4 @@ def test_the_work_is_linear_and_bounded_by_a_budget() -> None:
     # A look at each number, and four evaluations for each operand that is not a literal.
     for steps in (10, 100, 1000):
         count, operations = calls(steps)
-        assert count <= operations + min(8 * operations, 4 * 1.2 * differences.BUDGET)
+        assert count <= operations + min(8 * operations, 4 * 1.2 * finite_differences.BUDGET)

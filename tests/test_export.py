@@ -22,9 +22,9 @@ from test_ops import points
 
 from mgraph import FormatError, Graph, Value, load, record
 from mgraph.arithmetic.ops import OPS
+from mgraph.checking.audit import ulps
 from mgraph.formats import TARGETS, export, module
 from mgraph.recording.value import apply
-from mgraph.verify import ulps
 
 PROGRAMS = ("python", "numpy", "torch", "jax", "c")
 EXACT = ("neg", "add", "sub", "mul", "div", "sqrt", "relu", "abs", "maximum", "minimum", "greater", "gate")

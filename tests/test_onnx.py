@@ -15,9 +15,9 @@ from conftest import HOSTILE, bits, random_document, random_value
 
 from mgraph import FormatError, Graph, Value, record
 from mgraph.arithmetic.ops import LEAVES, OPS
+from mgraph.checking.audit import ulps
 from mgraph.errors import shown
 from mgraph.recording.value import apply
-from mgraph.verify import ulps
 
 np = pytest.importorskip("numpy", reason="NumPy, which ONNX needs, is not installed")
 onnx = pytest.importorskip("onnx", reason="onnx is not installed; this reads and writes its models")

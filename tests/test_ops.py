@@ -18,8 +18,8 @@ from mgraph import Value
 from mgraph.arithmetic import exponential
 from mgraph.arithmetic.formulas import function, spelled
 from mgraph.arithmetic.ops import FLOATS, LEAVES, OPS, ROWS, Op
+from mgraph.checking.audit import ulps
 from mgraph.recording.value import apply
-from mgraph.verify import ulps
 
 SPECIALS = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 3.0, -2.0, 1e-308, 5e-324, -5e-324, 1e308, -1e308, inf, -inf, nan]
 ids = [row.name for row in ROWS]

@@ -10,7 +10,7 @@ from conftest import ROOT, SAMPLES, random_value, torch_function
 
 import mgraph
 from mgraph import Graph, ReplayError, Value, load
-from mgraph.verify import ulps
+from mgraph.checking.audit import ulps
 
 TANH = load(ROOT / "samples" / "tanh.json")
 

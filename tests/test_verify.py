@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mgraph
-from mgraph import Graph, ReplayError, Value, load, verify
-from mgraph.verify import ulps
+from mgraph import Graph, ReplayError, Value, load
+from mgraph.checking import audit
+from mgraph.checking.audit import ulps
 
 TANH = load(ROOT / "samples" / "tanh.json")
 XOR = load(ROOT / "samples" / "xor.json")
@@ -179,11 +180,11 @@ def test_equal_numbers_are_compared_in_bulk(monkeypatch) -> None:
         compared += 1
         return ulps(x, y)
 
-    monkeypatch.setattr(verify, "ulps", counted)
+    monkeypatch.setattr(audit, "ulps", counted)
     assert graph.verify(finite_differences=False).verdict == "exact" and compared == 0
     bad = altered(graph, graph.nodes[5000]["id"], "data", lambda x: -x)
     assert len(bad.verify(finite_differences=False).culprits) == 1
-    assert 1 <= compared <= 8 * verify.CHUNK
+    assert 1 <= compared <= 8 * audit.CHUNK
 
 
 @pytest.mark.parametrize(("recorded", "right"), [(-0.0, 0.0), (0.0, -0.0)])

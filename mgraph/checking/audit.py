@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import nan
 
 from mgraph.arithmetic.ops import LEAVES
-from mgraph.differences import Differences, differentiate
+from mgraph.checking.finite_differences import Differences, differentiate
 from mgraph.document.model import Document
 from mgraph.errors import ReplayError
 from mgraph.replaying.plan import Plan

@@ -1,0 +1,1 @@
+"""Whether a record is right, and what changed between two graphs."""

@@ -126,9 +126,9 @@ def __dir__() -> list[str]:
 
 
 def _display(shown: Any) -> dict[str, Any]:
-    from mgraph.cells import display
+    from mgraph.cells import content
 
-    return display(shown)
+    return content(shown)
 
 
 def _on_ufunc(*args: Any, **options: Any) -> Any:

@@ -319,12 +319,12 @@ def picture(drawing: Digraph | Graph, path: str | os.PathLike[str], timeout: flo
 
 def picture_bytes(drawing: Digraph, path: str | os.PathLike[str], timeout: float = 120.0, embed: bool = True) -> bytes:
     """What :func:`picture` writes to ``path``."""
-    from mgraph import dot
-    from mgraph.drawing import picture as drawn
+    from mgraph.drawing import graphviz_program
+    from mgraph.drawing.display import picture as drawn
 
     suffix = Path(os.fspath(path)).suffix[1:].lower()
     kind = "dot" if suffix == "gv" else suffix
-    if kind not in dot.FORMATS:
-        endings = ", ".join(f".{each}" for each in dot.FORMATS)
+    if kind not in graphviz_program.FORMATS:
+        endings = ", ".join(f".{each}" for each in graphviz_program.FORMATS)
         raise DrawError(f"{os.fspath(path)}: the ending says what to draw: {endings}")
     return drawn(drawing, kind, timeout, embed)

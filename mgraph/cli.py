@@ -129,7 +129,7 @@ def _name(param: click.Parameter) -> str:
 def _versions(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     if wanted:
         from mgraph.document.model import VERSION
-        from mgraph.dot import version
+        from mgraph.drawing.graphviz_program import version
         from mgraph.replaying.choice import versions
 
         show(

@@ -24,7 +24,7 @@ from mgraph.replaying.run import with_leaves as _with_leaves
 if TYPE_CHECKING:
     from mgraph.checking.audit import Report
     from mgraph.checking.diff import Diff
-    from mgraph.drawing import Drawing
+    from mgraph.drawing.display import Drawing
     from mgraph.replaying.compiled.replayer import Replayer
     from mgraph.replaying.table_replay import TableResult
 
@@ -238,7 +238,7 @@ class Graph(View):
     def draw_diff(self, other: Graph, found: Diff, force: bool = False) -> Drawing:
         """One picture of this graph and ``other``, with what changed and what moved coloured. Raises DrawError."""
         from mgraph.checking.diff import LEGEND, union
-        from mgraph.render import draw
+        from mgraph.drawing.dot_text import draw
 
         whole, fills = union(self._wiring, other._wiring, found)
         return draw(whole, whole.data, whole.grad, fills=fills, legend=LEGEND, force=force)
@@ -257,9 +257,9 @@ class Graph(View):
         """The picture, as a graphviz ``Digraph``, of the recorded numbers or of those of ``run``.
 
         It shows itself in Jupyter and carries the document; :func:`picture` writes it. For the options see
-        :func:`mgraph.render.draw`. Raises DrawError for more than 2,000 boxes, unless ``force``.
+        :func:`mgraph.drawing.dot_text.draw`. Raises DrawError for more than 2,000 boxes, unless ``force``.
         """
-        from mgraph.render import draw
+        from mgraph.drawing.dot_text import draw
 
         wiring = self._wiring if run is None else run.shown()
         data, grad = (self.data, self.grad) if run is None else (run.data, run.grad)
@@ -278,7 +278,7 @@ class Graph(View):
         return drawing
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
-        from mgraph.drawing import bundle
+        from mgraph.drawing.display import bundle
 
         return bundle(self.document, self.draw, repr(self))
 

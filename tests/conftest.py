@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from mgraph import Value
 from mgraph.arithmetic.ops import OPS
 from mgraph.cli import main
-from mgraph.dot import fallback
+from mgraph.drawing.graphviz_program import fallback
 from mgraph.recording.value import apply
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,8 @@ import rfc8785
 from conftest import ROOT, SMALL, Cli, random_document, with_dot
 
 import mgraph
-from mgraph import FileError, FormatError, Graph, Value, contents, drawing, load, picture, record
+from mgraph import FileError, FormatError, Graph, Value, contents, load, picture, record
+from mgraph.drawing import display
 from mgraph.files import notebook, png, svg
 from mgraph.files.atomic import EXPANSION, FLOOR
 
@@ -413,9 +414,9 @@ def test_what_a_cell_shows_holds_picture_text_and_document(shown: str) -> None:
 def test_a_large_document_is_left_out_and_the_cell_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = load(TANH)
     size = len(graph.to_bytes())
-    monkeypatch.setattr(drawing, "limit", size)
+    monkeypatch.setattr(display, "limit", size)
     assert notebook.MIME in graph._repr_mimebundle_()
-    monkeypatch.setattr(drawing, "limit", size - 1)
+    monkeypatch.setattr(display, "limit", size - 1)
     found = graph._repr_mimebundle_()
     note = f"(The document has {size:,} bytes, more than {size - 1:,}, and is not in this notebook: mgraph.save(it, 'graph.json') keeps it.)"
     assert notebook.MIME not in found and note in found["text/plain"]

@@ -16,7 +16,7 @@ from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.checking.diff import LEGEND, Cause, Diff, union
 from mgraph.difftext import as_json, lines
 from mgraph.document.canonical_order import numbering
-from mgraph.render import draw
+from mgraph.drawing.dot_text import draw
 
 TANH = load(ROOT / "samples" / "tanh.json")
 SEEDS = range(25)

@@ -14,7 +14,8 @@ import pytest
 from conftest import ROOT, SAMPLES, with_dot, with_pure
 
 import mgraph
-from mgraph import DrawError, Graph, Value, dot, load
+from mgraph import DrawError, Graph, Value, load
+from mgraph.drawing import graphviz_program
 
 TANH = load(ROOT / "samples" / "tanh.json")
 XOR = load(ROOT / "samples" / "xor.json")
@@ -47,7 +48,7 @@ def program(request, monkeypatch) -> str:
         monkeypatch.setenv("PATH", empty)
         monkeypatch.setattr(graphviz.backend.dot_command, "DOT_BINARY", Path("dot"))
         assert shutil.which("dot") is None
-    found = dot.program()
+    found = graphviz_program.program()
     assert found is not None and Path(found).name.startswith(request.param)
     return request.param
 
@@ -211,7 +212,7 @@ def test_endings_that_name_no_picture(tmp_path: Path) -> None:
 
 @with_pure
 def test_graphviz_pure_draws_the_same_bytes_every_time(tmp_path: Path) -> None:
-    found = dot.fallback()
+    found = graphviz_program.fallback()
     assert found is not None
     source = XOR.draw().source.encode()
     drawn = [subprocess.run([found, "-Tsvg"], input=source, capture_output=True, check=True).stdout for _ in range(2)]
@@ -226,9 +227,9 @@ def test_a_notebook_without_dot_draws_all_the_same(monkeypatch) -> None:
 
 
 def test_neither_program_is_there(monkeypatch) -> None:
-    monkeypatch.setattr(dot, "program", lambda: None)
+    monkeypatch.setattr(graphviz_program, "program", lambda: None)
     with pytest.raises(DrawError) as refused:
-        dot.picture("digraph {}", "svg", 1)
+        graphviz_program.picture("digraph {}", "svg", 1)
     assert "apt-get install graphviz" in str(refused.value) and "pip install graphviz-pure" in str(refused.value)
 
 
@@ -250,7 +251,7 @@ def fake(tmp_path: Path, script: str) -> str:
 def test_a_program_that_fails_or_hangs(tmp_path: Path, monkeypatch, script: str, message: str) -> None:
     monkeypatch.setenv("PATH", f"{fake(tmp_path, script)}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(DrawError) as refused:
-        dot.picture("digraph {}", "svg", 1, timeout=1)
+        graphviz_program.picture("digraph {}", "svg", 1, timeout=1)
     assert str(refused.value) == message
 
 

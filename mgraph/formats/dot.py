@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mgraph.document.wiring import Wiring
-from mgraph.render import draw
+from mgraph.drawing.dot_text import draw
 
 
 def dump(wiring: Wiring) -> bytes:

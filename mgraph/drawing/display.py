@@ -7,14 +7,15 @@ from typing import Any
 
 import graphviz
 
-from mgraph import dot
 from mgraph.document import model as _document
 from mgraph.document.model import Document
+from mgraph.drawing import graphviz_program
 from mgraph.errors import DrawError
 from mgraph.files import notebook, png, svg
 
 limit = 2_000_000
-"""How large a document a notebook's cell holds at the most, in bytes. Set ``mgraph.drawing.limit`` to change it."""
+"""How large a document a notebook's cell holds at the most, in bytes. Set ``mgraph.drawing.display.limit`` to change
+it."""
 
 
 class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
@@ -31,7 +32,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
 def picture(drawing: graphviz.Digraph, kind: str, timeout: float = 120.0, embed: bool = True) -> bytes:
     """The picture as svg, png, pdf or dot; with ``embed``, an SVG or PNG carries the document. Raises DrawError."""
     boxes = sum("shape=record" in line or "shape=box3d" in line for line in drawing.body)
-    drawn: bytes = dot.picture(drawing.source, kind, boxes, timeout)
+    drawn: bytes = graphviz_program.picture(drawing.source, kind, boxes, timeout)
     document = getattr(drawing, "document", None)
     if not embed or document is None or kind not in ("svg", "png"):
         return drawn

@@ -1,5 +1,5 @@
-"""A document as DOT text, the way the field draws it: a record of name, data and grad for each value, a circle
-for each operation, left to right. Pure: it runs nothing. :mod:`mgraph.dot` turns the text into a picture.
+"""A document as DOT text, the way the field draws it: a record of name, data and grad for each value, a circle for each
+operation, left to right. Pure: it runs nothing. :mod:`mgraph.drawing.graphviz_program` turns the text into a picture.
 
 Node names, ids and cluster names are of our own making (``n12``); the document's texts occur as labels and
 tooltips only, escaped.
@@ -21,7 +21,7 @@ from mgraph.errors import DrawError
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-    from mgraph.drawing import Drawing
+    from mgraph.drawing.display import Drawing
 
 SCOPE_LIMIT = 12
 """Frames around a node at the most; deeper scopes are drawn in the last of them."""
@@ -107,8 +107,8 @@ def draw(
 
 
 def _digraph(direction: str) -> Drawing:
-    from mgraph.dot import use_fallback
-    from mgraph.drawing import Drawing
+    from mgraph.drawing.display import Drawing
+    from mgraph.drawing.graphviz_program import use_fallback
 
     use_fallback()
     return Drawing(

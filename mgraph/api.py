@@ -32,7 +32,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
     Nothing in a file is executed. Raises FileError if it cannot be read, DocumentError if it is not a document of
     format 1, FormatError if it is another tool's and cannot be imported.
     """
-    from mgraph.containers import read_one
+    from mgraph.formats.opening import read_one
 
     return _graph(read_one(path), atomic.display(path))
 
@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 @collector_paused()
 def contents(path: str | os.PathLike[str]) -> list[Entry]:
     """Every graph in a file; a notebook has any number, some of them broken perhaps. Raises as :func:`load` does."""
-    from mgraph.containers import read_all
+    from mgraph.formats.opening import read_all
 
     found = []
     for name, place, document, error, number in read_all(path):
@@ -100,11 +100,11 @@ def save(
     Returns the graph. Raises DocumentError, FileError, FormatError.
     """
     if not isinstance(graph, Graph):
-        values = list(graph) if isinstance(graph, list | tuple) else [graph]
-        if all(isinstance(value, Value | Real) for value in values):
-            graph = record(*values, title=title, names=names, meta=meta)
+        value_objects = list(graph) if isinstance(graph, list | tuple) else [graph]
+        if all(isinstance(value, Value | Real) for value in value_objects):
+            graph = record(*value_objects, title=title, names=names, meta=meta)
         else:
-            graph = from_values(*values, title=title, names=names, meta=meta)
+            graph = from_values(*value_objects, title=title, names=names, meta=meta)
     elif title is not None or names is not None or meta is not None:
         raise TypeError("title, names and meta are for recording values; a graph has its own")
     graph.save(path)
@@ -129,13 +129,13 @@ def from_values(
     terms of known ops. mgraph's own values are recorded as by :func:`record`. Raises FormatError, naming the node,
     where operands or an op are not found, or two readings fit.
     """
-    from mgraph.formats import values
+    from mgraph.formats.read import value_objects
 
     if not roots:
         raise TypeError("from_values needs at least one value")
     if all(isinstance(root, Value) for root in roots):
         return record(*roots, title=title, names=names, tolerance=tolerance, meta=meta)
-    document = values.load(roots, names=names, ops=ops, title=title, tolerance=tolerance)
+    document = value_objects.load(roots, names=names, ops=ops, title=title, tolerance=tolerance)
     document["meta"] = _document.free_form({**document["meta"], **(meta or {})})
     return Graph._of(document)
 

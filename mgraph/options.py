@@ -91,8 +91,8 @@ def all_opened(file: str, may_be_none: bool = False) -> list[Entry]:
     """Every graph in FILE. Raises as :func:`opened` does, and FileError for a notebook without any unless there
     ``may_be_none``: nothing to check must not pass for a check."""
     from mgraph.api import contents
-    from mgraph.containers import EMPTY
     from mgraph.files.atomic import display
+    from mgraph.formats.opening import EMPTY
 
     with working(f"reading {display(file)}"):
         entries = contents(file)

@@ -15,7 +15,7 @@ from conftest import HOSTILE, bits, random_document, random_value
 from mgraph import FormatError, Graph, Value, record
 from mgraph.arithmetic.ops import OPS
 from mgraph.checking.audit import ulps
-from mgraph.formats import cppad
+from mgraph.formats.read import cppad
 from mgraph.recording.value import apply
 
 

@@ -17,7 +17,7 @@ jax = pytest.importorskip("jax", reason="JAX is not installed (the extra [jax])"
 jnp = jax.numpy
 lax = jax.lax
 
-from mgraph.formats import jax as reader  # noqa: E402
+from mgraph.formats.read import jax as reader  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 

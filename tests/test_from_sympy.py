@@ -14,7 +14,7 @@ from mgraph.saved import Graph
 
 sympy = pytest.importorskip("sympy", reason="SymPy is not installed (the extra [sympy])")
 
-from mgraph.formats.sympy import FUNCTIONS, load  # noqa: E402
+from mgraph.formats.read.sympy import FUNCTIONS, load  # noqa: E402
 
 x, y, z = sympy.symbols("x y z", real=True)
 VALUES = {"x": 0.7, "y": -1.3, "z": 2.25}

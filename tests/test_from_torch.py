@@ -18,10 +18,10 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra
 
 from torch.nn import functional  # noqa: E402
 
-from mgraph.formats import torch as reader  # noqa: E402
-from mgraph.formats import torch_export  # noqa: E402
-from mgraph.formats.torch_autograd import AUTOGRAD  # noqa: E402
-from mgraph.formats.torch_export import ATEN  # noqa: E402
+from mgraph.formats.read import torch as reader  # noqa: E402
+from mgraph.formats.read import torch_export  # noqa: E402
+from mgraph.formats.read.torch_autograd import AUTOGRAD  # noqa: E402
+from mgraph.formats.read.torch_export import ATEN  # noqa: E402
 
 # What PyTorch itself says when it exports or decomposes a program.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")

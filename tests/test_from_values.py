@@ -15,7 +15,7 @@ from micrograd.nn import MLP
 import mgraph
 from mgraph import FormatError, Value, from_values, load, save
 from mgraph.arithmetic.ops import OPS
-from mgraph.formats import objects
+from mgraph.formats.read import object_fields
 from mgraph.recording.value import apply, topological_order
 
 
@@ -202,7 +202,7 @@ def test_fields_by_their_usual_names(fields: tuple[str, ...]) -> None:
     assert graph.verify().verdict == "exact"
 
 
-@pytest.mark.parametrize("field", objects.OPERANDS)
+@pytest.mark.parametrize("field", object_fields.OPERANDS)
 def test_every_field_of_operands(field: str) -> None:
     class Kept:
         def __init__(self, data: float, operands: Any = (), op: str = "") -> None:
@@ -241,7 +241,7 @@ class Elsewhere:
 @pytest.mark.parametrize("op", ["+", "mish", ""])
 def test_a_root_whose_operands_are_not_found_is_no_leaf(op: str, tmp_path: Any) -> None:
     root = Elsewhere(5.0, (Elsewhere(2.0), Elsewhere(3.0)), op)
-    says = rf"its operands are not found; none of the fields {', '.join(objects.OPERANDS)} is there"
+    says = rf"its operands are not found; none of the fields {', '.join(object_fields.OPERANDS)} is there"
     with pytest.raises(FormatError, match=says):
         save(root, tmp_path / "lost.json")
     assert not (tmp_path / "lost.json").exists()
@@ -399,7 +399,12 @@ def test_the_documentation_lists_every_field() -> None:
     rows = dict(
         re.findall(r"^\| (number|gradient|operands|name) \| (.*) \|$", (ROOT / "docs/importing.md").read_text(), re.M)
     )
-    looked_for = {"number": objects.DATA, "gradient": objects.GRAD, "operands": objects.OPERANDS, "name": objects.NAME}
+    looked_for = {
+        "number": object_fields.DATA,
+        "gradient": object_fields.GRAD,
+        "operands": object_fields.OPERANDS,
+        "name": object_fields.NAME,
+    }
     for what, fields in looked_for.items():
         assert tuple(re.findall(r"`([^`]+)`", rows[what])) == fields
 

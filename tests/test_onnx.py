@@ -23,7 +23,7 @@ np = pytest.importorskip("numpy", reason="NumPy, which ONNX needs, is not instal
 onnx = pytest.importorskip("onnx", reason="onnx is not installed; this reads and writes its models")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from mgraph.formats import onnx as ours  # noqa: E402
+from mgraph.formats.read import onnx as ours  # noqa: E402
 
 NEWEST = onnx.defs.onnx_opset_version()
 DOUBLE, FLOAT, INT64 = TensorProto.DOUBLE, TensorProto.FLOAT, TensorProto.INT64

@@ -27,20 +27,20 @@ class Target(NamedTuple):
 
 
 TARGETS = {
-    "json": Target("own", ".json", "mgraph's own document"),
+    "json": Target("json", ".json", "mgraph's own document"),
     "python": Target("python", ".py", "a Python module without dependencies"),
     "numpy": Target("numpy", ".py", "a Python module over NumPy arrays: many rows at once"),
-    "torch": Target("torch_out", ".py", "a Python module over PyTorch tensors"),
-    "jax": Target("jax_out", ".py", "a Python module over JAX arrays"),
+    "torch": Target("torch", ".py", "a Python module over PyTorch tensors"),
+    "jax": Target("jax", ".py", "a Python module over JAX arrays"),
     "c": Target("c", ".c", "one file of C99"),
     "onnx": Target("onnx", ".onnx", "an ONNX model in float64"),
     "latex": Target("latex", ".tex", "LaTeX, an equation a node"),
     "latex-expression": Target("latex", ".tex", "LaTeX, one expression an output", "dump_expression"),
-    "sympy": Target("sympy_out", ".py", "a Python module that builds SymPy expressions"),
+    "sympy": Target("sympy", ".py", "a Python module that builds SymPy expressions"),
     "mermaid": Target("mermaid", ".mmd", "a Mermaid flowchart"),
     "dot": Target("dot", ".dot", "the picture's DOT text"),
-    "graphml": Target("networks", ".graphml", "GraphML, by NetworkX", "dump_graphml"),
-    "node-link": Target("networks", ".json", "NetworkX's node-link JSON"),
+    "graphml": Target("networkx", ".graphml", "GraphML, by NetworkX", "dump_graphml"),
+    "node-link": Target("networkx", ".json", "NetworkX's node-link JSON"),
     "cppad": Target("cppad", ".json", "CppAD's JSON AD graph"),
     "csv": Target("csv", ".csv", "a table, a node a row"),
 }

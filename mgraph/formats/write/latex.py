@@ -7,7 +7,7 @@ import re
 from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FormatError, shown
-from mgraph.formats.programs import about, expressions, refused
+from mgraph.formats.write.programs import about, expressions, refused
 
 SPELLED = {op.name: op.latex for op in OPS.values()}
 EXPRESSION_LIMIT = 100_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mgraph.document.wiring import Wiring
-from mgraph.formats.programs import INFIX, Dialect, module
+from mgraph.formats.write.programs import INFIX, Dialect, module
 
 OPS = {
     **INFIX,

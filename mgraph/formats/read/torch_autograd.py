@@ -16,7 +16,7 @@ import torch
 from mgraph.arithmetic.ops import CONSTANT, INPUT, PARAMETER
 from mgraph.document.model import Document
 from mgraph.errors import FormatError
-from mgraph.formats.tensors import (
+from mgraph.formats.read.tensor_ops import (
     Meaning,
     clamp,
     elementwise,
@@ -34,7 +34,7 @@ from mgraph.formats.tensors import (
     softmax,
     tensor,
 )
-from mgraph.formats.torch_export import (
+from mgraph.formats.read.torch_export import (
     DOUBLE,
     ELEMENTWISE,
     SUPPORTED,
@@ -202,7 +202,7 @@ def _operations(roots: Sequence[torch.Tensor]) -> tuple[list[Any], set[str]]:
 def load(
     outputs: Sequence[torch.Tensor], names: Mapping[str, torch.Tensor], tolerance: int | None, title: str | None
 ) -> Document:
-    """The document of tensors; see :func:`mgraph.formats.torch.load`. Raises FormatError."""
+    """The document of tensors; see :func:`mgraph.formats.read.torch.load`. Raises FormatError."""
     if any(each.grad_fn is None for each in outputs):
         raise FormatError(
             "autograd recorded nothing for this tensor (it has no grad_fn): compute it from tensors that require grad,"

@@ -14,9 +14,9 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, he
 from mgraph.arithmetic.ops import INPUT, LEAVES, PARAMETER
 from mgraph.document.model import TEXT_LIMIT, Document, Node
 from mgraph.errors import FormatError, shown
-from mgraph.formats.onnx_operators import COSTS, INTEGERS, OPERATORS, REALS, STORED, format_name, whole
-from mgraph.formats.onnx_out import DOMAIN, FUNCTIONS, OPS, ULPS, dump
-from mgraph.formats.tensors import SINGLE, label, leaves, tensor
+from mgraph.formats.read.onnx_operators import COSTS, INTEGERS, OPERATORS, REALS, STORED, format_name, whole
+from mgraph.formats.read.tensor_ops import SINGLE, label, leaves, tensor
+from mgraph.formats.write.onnx import DOMAIN, FUNCTIONS, OPS, ULPS, dump
 from mgraph.recording.numpy_arrays import values_of
 from mgraph.recording.record import document_of
 from mgraph.recording.value import Value

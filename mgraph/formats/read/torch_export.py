@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from mgraph.arithmetic.ops import CONSTANT, INPUT, PARAMETER
 from mgraph.document.model import Document
 from mgraph.errors import FormatError
-from mgraph.formats.tensors import (
+from mgraph.formats.read.tensor_ops import (
     CONDITIONS,
     Meaning,
     clamp,
@@ -168,7 +168,7 @@ Known = dict[str, tuple[str, Any, Any]]
 def load(
     program: torch.export.ExportedProgram, inputs: Sequence[Any] | None, tolerance: int | None, title: str | None
 ) -> Document:
-    """The document of a program; see :func:`mgraph.formats.torch.load`. Raises FormatError."""
+    """The document of a program; see :func:`mgraph.formats.read.torch.load`. Raises FormatError."""
     arguments = program.example_inputs if inputs is None else (tuple(inputs), {})
     if arguments is None:
         raise FormatError("the program has no example inputs; give it some with inputs=(x, …)")

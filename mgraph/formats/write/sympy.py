@@ -8,7 +8,7 @@ from math import isfinite
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
 from mgraph.document.wiring import Wiring
-from mgraph.formats.programs import INFIX, docstring, expressions, identifiers
+from mgraph.formats.write.programs import INFIX, docstring, expressions, identifiers
 
 OPS = {
     **INFIX,

@@ -12,8 +12,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from mgraph.errors import FormatError
-from mgraph.formats.onnx_out import DOMAIN, FUNCTIONS
-from mgraph.formats.tensors import (
+from mgraph.formats.read.tensor_ops import (
     Meaning,
     clamp,
     elementwise,
@@ -33,6 +32,7 @@ from mgraph.formats.tensors import (
     tensor,
     where,
 )
+from mgraph.formats.write.onnx import DOMAIN, FUNCTIONS
 
 STORED: dict[int, tuple[int, str]] = {
     TensorProto.DOUBLE: (8, "double_data"),

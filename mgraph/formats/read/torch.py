@@ -1,7 +1,7 @@
 """PyTorch: which of its two kinds of graph something is.
 
-A tensor remembers how to differentiate what made it (:mod:`mgraph.formats.torch_autograd`); an exported program says
-what is computed (:mod:`mgraph.formats.torch_export`).
+A tensor remembers how to differentiate what made it (:mod:`mgraph.formats.read.torch_autograd`); an exported program
+says what is computed (:mod:`mgraph.formats.read.torch_export`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from mgraph.document.model import Document
-from mgraph.formats import torch_autograd, torch_export
+from mgraph.formats.read import torch_autograd, torch_export
 
 
 def load(

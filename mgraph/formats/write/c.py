@@ -7,7 +7,7 @@ from math import isfinite
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
 from mgraph.document.wiring import Wiring
-from mgraph.formats.programs import INFIX, about, expressions, gradients_of
+from mgraph.formats.write.programs import INFIX, about, expressions, gradients_of
 
 OPS = {
     **INFIX,

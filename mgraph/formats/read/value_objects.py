@@ -9,8 +9,8 @@ from typing import Any
 from mgraph.arithmetic.ops import INPUT
 from mgraph.document.model import Document
 from mgraph.errors import FormatError, shown
-from mgraph.formats.objects import NotAValue, Reader
-from mgraph.formats.readings import NUMBER, Reading, read
+from mgraph.formats.read.object_fields import NotAValue, Reader
+from mgraph.formats.read.readings import NUMBER, Reading, read
 from mgraph.recording.record import document_of
 from mgraph.recording.value import FIXED, Value, literal, record_op, topological_order
 

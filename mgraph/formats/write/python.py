@@ -6,7 +6,7 @@ from inspect import getsource
 
 from mgraph.arithmetic import ops
 from mgraph.document.wiring import Wiring
-from mgraph.formats.programs import INFIX, Dialect, module
+from mgraph.formats.write.programs import INFIX, Dialect, module
 
 _OWN = ("div", "sqrt", "relu", "maximum", "minimum", "greater", "gate")
 

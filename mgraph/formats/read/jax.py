@@ -21,7 +21,7 @@ from jax.tree_util import keystr, tree_flatten, tree_flatten_with_path, tree_lea
 from mgraph.arithmetic.ops import CONSTANT, INPUT
 from mgraph.document.model import Document
 from mgraph.errors import FormatError
-from mgraph.formats.tensors import (
+from mgraph.formats.read.tensor_ops import (
     CONDITIONS,
     Meaning,
     clamp,

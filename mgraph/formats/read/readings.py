@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from mgraph.arithmetic.ops import OPS
 from mgraph.errors import FormatError, shown
-from mgraph.formats.objects import NotAValue, Reader
+from mgraph.formats.read.object_fields import NotAValue, Reader
 from mgraph.recording.value import Value
 
 _COMMUTES = ("add", "mul")

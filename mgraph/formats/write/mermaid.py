@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mgraph.arithmetic.ops import OPS
 from mgraph.document.wiring import Wiring
-from mgraph.formats.programs import refused
+from mgraph.formats.write.programs import refused
 from mgraph.table import number
 
 SPELLED = {op.name: op.symbol for op in OPS.values()}

@@ -1,0 +1,1 @@
+"""To other tools' formats: one module a format."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mgraph.errors import MgraphError as MgraphError
     from mgraph.errors import ReplayError as ReplayError
     from mgraph.errors import VersionError as VersionError
+    from mgraph.graph import Graph as Graph
     from mgraph.recording.op_types import *  # noqa: F403  # the ops
     from mgraph.recording.record import name_values as name
     from mgraph.recording.value import Value as Value
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from mgraph.recording.value import parameter as parameter
     from mgraph.recording.value import scope as scope
     from mgraph.replaying.run import Run as Run
-    from mgraph.saved import Graph as Graph
 
 __version__ = "0.3.0"
 
@@ -86,7 +86,7 @@ _HOME = {
         "VersionError",
     ),
     "replaying.run": ("Run",),
-    "saved": ("Graph",),
+    "graph": ("Graph",),
     "recording.value": ("Value", "constant", "parameter", "scope"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

@@ -16,8 +16,8 @@ from mgraph.document.collector import collector_paused
 from mgraph.document.model import Document
 from mgraph.errors import DocumentError, DrawError, MgraphError, shown
 from mgraph.files import atomic
+from mgraph.graph import Graph
 from mgraph.recording.value import Value
-from mgraph.saved import Graph
 
 if TYPE_CHECKING:
     from graphviz import Digraph

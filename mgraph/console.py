@@ -15,8 +15,8 @@ from mgraph.terminal import Line, Styled, cut
 if TYPE_CHECKING:
     from mgraph.api import Entry, Fit
     from mgraph.checking.audit import Discrepancy, Report
+    from mgraph.graph import Graph
     from mgraph.replaying.run import Run
-    from mgraph.saved import Graph
 
 SOME = 10
 """Entries of a list at the most."""

@@ -16,7 +16,7 @@ from mgraph.terminal import working
 
 if TYPE_CHECKING:
     from mgraph.api import Entry
-    from mgraph.saved import Graph
+    from mgraph.graph import Graph
 
 
 def complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

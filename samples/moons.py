@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mgraph import Value, nn, record, scope
-from mgraph.saved import Graph
+from mgraph.graph import Graph
 
 POINTS = 100
 DESCRIPTION = """\

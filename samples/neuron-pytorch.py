@@ -4,7 +4,7 @@ from pathlib import Path
 from struct import pack, unpack
 
 from mgraph import Value, parameter, record
-from mgraph.saved import Graph
+from mgraph.graph import Graph
 
 DESCRIPTION = """\
 torch.tensor([0.7]).double() rounds 0.7 to float32 first, 0.699999988079071, and only then widens it: every leaf here \

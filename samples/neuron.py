@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mgraph import Value, parameter, record
-from mgraph.saved import Graph
+from mgraph.graph import Graph
 
 
 def build() -> Graph:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mgraph
 from mgraph import Value, record
-from mgraph.saved import Graph
+from mgraph.graph import Graph
 
 
 def build() -> Graph:

@@ -5,7 +5,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from mgraph import nn, record
-from mgraph.saved import Graph
+from mgraph.graph import Graph
 
 DESCRIPTION = """\
 The same rows and loss as xor.json under one linear neuron, trained until nothing moves any more: all three \

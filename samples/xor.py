@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from mgraph import Value, nn, record, scope
-from mgraph.saved import Graph
+from mgraph.graph import Graph
 
 ROWS = ((0.0, 0.0, -1.0), (0.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, -1.0))
 DESCRIPTION = """\

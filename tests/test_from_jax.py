@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from mgraph.errors import FormatError
-from mgraph.saved import Graph
+from mgraph.graph import Graph
 
 jax = pytest.importorskip("jax", reason="JAX is not installed (the extra [jax])")
 jnp = jax.numpy

@@ -10,7 +10,7 @@ from conftest import ROOT
 
 from mgraph.arithmetic.ops import OPS
 from mgraph.errors import FormatError
-from mgraph.saved import Graph
+from mgraph.graph import Graph
 
 sympy = pytest.importorskip("sympy", reason="SymPy is not installed (the extra [sympy])")
 

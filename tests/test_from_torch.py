@@ -12,7 +12,7 @@ from conftest import ROOT
 
 import mgraph
 from mgraph.errors import FormatError
-from mgraph.saved import Graph
+from mgraph.graph import Graph
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra [torch])")
 

@@ -26,8 +26,8 @@ from mgraph.options import (
 from mgraph.terminal import say, show, show_json, width, working
 
 if TYPE_CHECKING:
+    from mgraph.graph import Graph
     from mgraph.replaying.run import Run
-    from mgraph.saved import Graph
 
 
 @click.command()

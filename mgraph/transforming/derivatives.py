@@ -254,7 +254,7 @@ def _quotient(of: str, *wrt: str) -> str:
 
 
 def gradient(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) -> Document:
-    """The document that computes the gradient; see :meth:`mgraph.saved.Graph.gradient`."""
+    """The document that computes the gradient; see :meth:`mgraph.graph.Graph.gradient`."""
     leaves = _leaves(wiring, wrt)
     lifted = Lifted(wiring)
     if of is None:
@@ -268,7 +268,7 @@ def gradient(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) ->
 
 
 def jacobian(wiring: Wiring, of: Iterable[str] | None, wrt: str | Iterable[str] | None) -> Document:
-    """The document that computes the Jacobian; see :meth:`mgraph.saved.Graph.jacobian`."""
+    """The document that computes the Jacobian; see :meth:`mgraph.graph.Graph.jacobian`."""
     leaves = _leaves(wiring, wrt)
     outputs = _nodes(wiring, of, wiring.outputs, "")
     lifted = Lifted(wiring)
@@ -280,7 +280,7 @@ def jacobian(wiring: Wiring, of: Iterable[str] | None, wrt: str | Iterable[str] 
 
 
 def hessian(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) -> Document:
-    """The document that computes second derivatives; see :meth:`mgraph.saved.Graph.hessian`."""
+    """The document that computes second derivatives; see :meth:`mgraph.graph.Graph.hessian`."""
     leaves = _leaves(wiring, wrt)
     if of is None and len(wiring.outputs) != 1:
         raise ReplayError(f"the graph has {len(wiring.outputs)} outputs; say of which")
@@ -296,7 +296,7 @@ def hessian(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) -> 
 
 
 def jvp(wiring: Wiring, tangents: Mapping[str, float]) -> Document:
-    """The document that computes a directional derivative; see :meth:`mgraph.saved.Graph.jvp`."""
+    """The document that computes a directional derivative; see :meth:`mgraph.graph.Graph.jvp`."""
     leaves = _leaves(wiring, tangents, " along")
     lifted = Lifted(wiring)
     directions: dict[Value, Term] = {

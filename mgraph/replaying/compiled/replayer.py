@@ -134,7 +134,7 @@ class Batch:
 
 
 class Replayer:
-    """A graph laid out for machine code; made by :meth:`mgraph.saved.Graph.compile`. One thread at a time may use it.
+    """A graph laid out for machine code; made by :meth:`mgraph.graph.Graph.compile`. One thread at a time may use it.
 
     ``data`` and ``grad`` are read-only views of n numbers each, those of the last :meth:`forward` and :meth:`backward`;
     ``index`` gives a node's place in them by id. With ``gradients``, only what those need is computed, and elsewhere

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from mgraph.cli import main
+from mgraph.cli.main import main
 
 PAGE = Path(__file__).with_name("cli.md")
 WIDTH = 78

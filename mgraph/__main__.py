@@ -14,7 +14,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # an ignored signal stays ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     _occupy_closed_streams()
-    from mgraph.cli import main as command_line
+    from mgraph.cli.main import main as command_line
 
     command_line(prog_name="mgraph")
 

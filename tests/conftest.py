@@ -22,7 +22,7 @@ from click.testing import CliRunner
 
 from mgraph import Value
 from mgraph.arithmetic.ops import OPS
-from mgraph.cli import main
+from mgraph.cli.main import main
 from mgraph.drawing.graphviz_program import fallback
 from mgraph.recording.value import apply
 

@@ -14,7 +14,7 @@ from conftest import ROOT, SMALL, random_document, random_value
 from mgraph import Graph, Value, load, record
 from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.checking.diff import LEGEND, Cause, Diff, union
-from mgraph.difftext import as_json, lines
+from mgraph.cli.diff_report import as_json, lines
 from mgraph.document.canonical_order import numbering
 from mgraph.drawing.dot_text import draw
 

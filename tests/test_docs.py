@@ -20,7 +20,7 @@ import mgraph
 from mgraph import loads
 from mgraph.arithmetic import ops
 from mgraph.arithmetic.ops import OPS
-from mgraph.cli import main
+from mgraph.cli.main import main
 from mgraph.formats import TARGETS
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"])
@@ -198,7 +198,7 @@ def test_the_picture_of_the_rooms_is_the_import_contract() -> None:
 
 @in_rooms
 def test_what_the_contributing_page_adds_works() -> None:
-    from mgraph.cli import checking
+    from mgraph.cli.main import checking
 
     row, exporter, importer, command = blocks(ROOT / "CONTRIBUTING.md", "py")
     square = eval(row.strip().removesuffix(","), {"Op": type(OPS["add"])})

@@ -15,7 +15,7 @@ from conftest import ROOT, Cli
 
 import mgraph
 from mgraph import Graph, ReplayError, Value, fit, load, parameter, record
-from mgraph.chart import curve
+from mgraph.cli.chart import curve
 
 MOONS = load(ROOT / "samples/moons.json.gz")
 ENGINES = ["reference", *(["compiled"] if importlib.util.find_spec("numba") else [])]

@@ -18,7 +18,7 @@ from conftest import ROOT
 
 import mgraph
 from mgraph import Value, load
-from mgraph.terminal import cells, cut
+from mgraph.cli.terminal import cells, cut
 
 if os.name != "posix":
     pytest.skip("pseudo-terminals and signals as POSIX has them", allow_module_level=True)

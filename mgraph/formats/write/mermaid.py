@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mgraph.arithmetic.ops import OPS
+from mgraph.cli.run_table import number
 from mgraph.document.wiring import Wiring
 from mgraph.formats.write.programs import refused
-from mgraph.table import number
 
 SPELLED = {op.name: op.symbol for op in OPS.values()}
 

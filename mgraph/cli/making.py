@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from mgraph.cli.options import FILE, OUT, SAVE, all_opened, draw_options, named, opened
+from mgraph.cli.terminal import complain, say, working
 from mgraph.errors import FileError, shown
 from mgraph.formats import TARGETS
-from mgraph.options import FILE, OUT, SAVE, all_opened, draw_options, named, opened
-from mgraph.terminal import complain, say, working
 
 
 @click.command()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mgraph.cli.options import FILE, JSON, PICTURE, ULPS, all_opened, opened
+from mgraph.cli.terminal import complain, say, show, show_json, width, working
 from mgraph.errors import MgraphError
-from mgraph.options import FILE, JSON, PICTURE, ULPS, all_opened, opened
-from mgraph.terminal import complain, say, show, show_json, width, working
 
 if TYPE_CHECKING:
     from mgraph.api import Entry
@@ -40,7 +40,7 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
 
     Of a notebook, every graph is checked.
     """
-    from mgraph import console
+    from mgraph.cli import reports
 
     entries, whole = _entries(file)
     status, found = 0, []
@@ -52,10 +52,10 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
         with working(f"checking {entry.name}"):
             report = entry.graph.verify(ulps, strict, finite_differences=not no_differences)
         status = max(status, int(not report.ok))
-        found.append(console.report_json(entry.name, report))
+        found.append(reports.report_json(entry.name, report))
         if not as_json:
-            lines = console.report_lines(report)
-            show(lines if whole else [console.heading(entry.name, entry.place, entry.graph), *lines, ""])
+            lines = reports.report_lines(report)
+            show(lines if whole else [reports.heading(entry.name, entry.place, entry.graph), *lines, ""])
     if as_json:
         show_json(found[0] if whole else {"file": file, "graphs": found})
     return status
@@ -69,21 +69,21 @@ def info(file: str, as_json: bool) -> int:
 
     Of a notebook, the graphs that its outputs carry, by their numbers.
     """
-    from mgraph import console
+    from mgraph.cli import reports
 
     entries, whole = _entries(file, may_be_none=True)
     with working(f"counting {file}"):
         if whole:
             assert entries[0].graph is not None
-            found: dict[str, Any] = console.facts(entries[0].graph)
+            found: dict[str, Any] = reports.facts(entries[0].graph)
         else:
-            found = {"graphs": [console.entry(each) for each in entries]}
+            found = {"graphs": [reports.entry(each) for each in entries]}
     if as_json:
         show_json({"file": file.encode(errors="replace").decode(), **found})
     elif whole:
-        show(console.facts_lines(found, width()))
+        show(reports.facts_lines(found, width()))
     else:
-        show(console.entry_lines(file, entries, width()))
+        show(reports.entry_lines(file, entries, width()))
     for each in entries:
         if each.error is not None:
             complain(each.error)
@@ -130,8 +130,8 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
     Nodes are matched by id, else by structure: names and the order of nodes do not matter. Exit status 0 if A and B
     are the same computation, 1 if not.
     """
-    from mgraph import difftext
     from mgraph.api import picture_bytes
+    from mgraph.cli import diff_report
     from mgraph.files import atomic
 
     if old == new == atomic.STANDARD:
@@ -143,9 +143,9 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
         with working("drawing"):
             atomic.write_all({draw: picture_bytes(before.draw_diff(after, found), draw)})
     if as_json:
-        show_json({"a": old, "b": new, **difftext.as_json(found)})
+        show_json({"a": old, "b": new, **diff_report.as_json(found)})
     else:
-        show(difftext.lines(found, width()))
+        show(diff_report.lines(found, width()))
     if draw:
         say(f"drawn: {draw}")
     return 0 if found.same else 1

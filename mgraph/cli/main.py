@@ -16,11 +16,11 @@ from typing import Any
 import click
 
 from mgraph import __version__
-from mgraph.commands.checking import diff, info, validate, verify
-from mgraph.commands.making import draw, export, extract, gradient
-from mgraph.commands.replaying import fit, rows, run
+from mgraph.cli.checking import diff, info, validate, verify
+from mgraph.cli.making import draw, export, extract, gradient
+from mgraph.cli.replaying import fit, rows, run
+from mgraph.cli.terminal import abandon, complain, say, show
 from mgraph.errors import FileError, MgraphError, nearest, shown
-from mgraph.terminal import abandon, complain, say, show
 
 WRONG, INTERRUPTED = 2, 130
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from mgraph.cli.terminal import working
 from mgraph.errors import FileError, MgraphError, ReplayError, shown
-from mgraph.terminal import working
 
 if TYPE_CHECKING:
     from mgraph.api import Entry

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mgraph.options import (
+from mgraph.cli.options import (
     DESTINATION,
     ENGINE,
     FILE,
@@ -23,7 +23,7 @@ from mgraph.options import (
     opened,
     refuse_one_file,
 )
-from mgraph.terminal import say, show, show_json, width, working
+from mgraph.cli.terminal import say, show, show_json, width, working
 
 if TYPE_CHECKING:
     from mgraph.graph import Graph
@@ -64,7 +64,7 @@ def run(
 
     For many rows of numbers, see mgraph rows.
     """
-    from mgraph import console
+    from mgraph.cli import reports
     from mgraph.files import atomic
 
     if save == atomic.STANDARD and as_json:
@@ -78,9 +78,9 @@ def run(
         report = graph.verify(ulps, finite_differences=False)
     _write_run(graph, result, save, draw, embed=not no_embed)
     if as_json:
-        show_json(console.run_json(file, result, report))
+        show_json(reports.run_json(file, result, report))
     elif save != atomic.STANDARD:  # then the document is on standard output
-        show(console.run_lines(graph, result, report, width(), full, everything))
+        show(reports.run_lines(graph, result, report, width(), full, everything))
     _tell(drawn=draw, saved=None if save == atomic.STANDARD else save)
     return 0 if report.ok else 1
 
@@ -189,9 +189,9 @@ def fit(
 
     Prints the loss before each of some steps, and the one that is left. FILE itself stays as it is.
     """
-    from mgraph import chart, console
     from mgraph.api import fit as fitted
     from mgraph.api import read_columns
+    from mgraph.cli import chart, reports
     from mgraph.files import atomic
 
     refuse_one_file("--save", save, "--plot", plot)
@@ -215,7 +215,7 @@ def fit(
     with working("writing"):
         atomic.write_all(made)
     if as_json:
-        show_json({"losses": found.losses, "engine": found.engine, "parameters": console.parameters(found.graph)})
+        show_json({"losses": found.losses, "engine": found.engine, "parameters": reports.parameters(found.graph)})
     else:
-        show(console.fit_lines(found))
+        show(reports.fit_lines(found))
     _tell(drawn=plot, saved=save)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mgraph.arithmetic.ops import LEAVES, OPS
+from mgraph.cli.terminal import cells, cut
 from mgraph.document.model import Node
 from mgraph.document.wiring import Wiring
 from mgraph.errors import printable
-from mgraph.terminal import cells, cut
 
 ROWS = 40
 """Rows of a table at the most, unless all are asked for."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mgraph.checking.diff import Cause, Diff, Move, Said
+from mgraph.cli.run_table import number
+from mgraph.cli.terminal import Line, Styled, cells, cut
 from mgraph.document.model import number as json_number
 from mgraph.errors import printable
-from mgraph.table import number
-from mgraph.terminal import Line, Styled, cells, cut
 
 SOME = 20
 """Entries of a list at the most."""

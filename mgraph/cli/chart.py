@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
+from mgraph.cli.terminal import cut
 from mgraph.errors import DrawError, printable, shown
-from mgraph.terminal import cut
 
 FORMATS = (".svg", ".png", ".pdf")
 

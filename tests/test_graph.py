@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, random_document, random_value, work
 
 import mgraph
-from mgraph import Graph, ReplayError, graph, load
+from mgraph import Graph, ReplayError, load
 from mgraph.errors import CycleError
 from mgraph.replaying.plan import compile_plan
 
@@ -183,7 +183,9 @@ def test_nothing_that_a_graph_hands_out_leads_inside() -> None:
 
 def test_a_part_is_laid_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = []
-    monkeypatch.setattr(graph, "compile_plan", lambda wiring: compiled.append(len(wiring)) or compile_plan(wiring))
+    monkeypatch.setattr(
+        mgraph.graph, "compile_plan", lambda wiring: compiled.append(len(wiring)) or compile_plan(wiring)
+    )
     graph, some = load(ROOT / "samples" / "xor.json"), XOR.outputs[1:3]
     first = graph.replay(outputs=some)
     assert dict(graph.replay(outputs=iter(some)).data) == dict(first.data)

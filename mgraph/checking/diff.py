@@ -10,9 +10,9 @@ from itertools import pairwise
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
 from mgraph.checking.audit import tolerance_of, ulps
 from mgraph.checking.node_matching import matched, operand_changes
-from mgraph.cli.run_table import expression
 from mgraph.document.canonical_order import bits, own_seeds, value
 from mgraph.document.model import Document, Node
+from mgraph.document.spelling import expression
 from mgraph.document.wiring import Wiring
 from mgraph.replaying.plan import compile_plan
 from mgraph.replaying.run import Run, replay

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mgraph.checking.diff import Cause, Diff, Move, Said
-from mgraph.cli.run_table import number
 from mgraph.cli.terminal import Line, Styled, cells, cut
 from mgraph.document.model import number as json_number
+from mgraph.document.spelling import number
 from mgraph.errors import printable
 
 SOME = 20

@@ -6,10 +6,11 @@ from collections import Counter
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from mgraph.cli.run_table import number, table
+from mgraph.cli.run_table import table
 from mgraph.cli.terminal import Line, Styled, cut
 from mgraph.document.model import VERSION
 from mgraph.document.model import number as json_number
+from mgraph.document.spelling import number
 from mgraph.errors import printable
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from csv import writer
 from io import StringIO
 
-from mgraph.cli.run_table import number
+from mgraph.document.spelling import number
 from mgraph.document.wiring import Wiring
 
 COLUMNS = ("id", "op", "operand 1", "operand 2", "literal 1", "literal 2", "data", "grad", "label", "scope", "output")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mgraph.arithmetic.ops import OPS
-from mgraph.cli.run_table import number
+from mgraph.document.spelling import number
 from mgraph.document.wiring import Wiring
 from mgraph.formats.write.programs import refused
 

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     from mgraph.api import record as record
     from mgraph.api import save as save
     from mgraph.api import trace as trace
+    from mgraph.checking.audit import Discrepancy as Discrepancy
+    from mgraph.checking.audit import Report as Report
+    from mgraph.checking.diff import Diff as Diff
     from mgraph.document.model import schema as schema
+    from mgraph.drawing.display import Drawing as Drawing
     from mgraph.errors import CycleError as CycleError
     from mgraph.errors import DocumentError as DocumentError
     from mgraph.errors import DrawError as DrawError
@@ -52,6 +56,8 @@ if TYPE_CHECKING:
     from mgraph.recording.value import constant as constant
     from mgraph.recording.value import parameter as parameter
     from mgraph.recording.value import scope as scope
+    from mgraph.replaying.compiled.replayer import Batch as Batch
+    from mgraph.replaying.compiled.replayer import Replayer as Replayer
     from mgraph.replaying.run import Run as Run
 
 __version__ = "0.3.0"
@@ -74,7 +80,10 @@ _HOME = {
         "save",
         "trace",
     ),
+    "checking.audit": ("Discrepancy", "Report"),
+    "checking.diff": ("Diff",),
     "document.model": ("schema",),
+    "drawing.display": ("Drawing",),
     "errors": (
         "CycleError",
         "DocumentError",
@@ -85,12 +94,14 @@ _HOME = {
         "ReplayError",
         "VersionError",
     ),
+    "replaying.compiled.replayer": ("Batch", "Replayer"),
     "replaying.run": ("Run",),
     "graph": ("Graph",),
     "recording.value": ("Value", "constant", "parameter", "scope"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
-__all__ = ["__version__", "name", "nn", *_MODULE]  # noqa: PLE0604
+_WITH_FAST = ("Batch", "Replayer")  # these need the extra: ``from mgraph import *`` must not
+__all__ = ["__version__", "name", "nn", *(each for each in _MODULE if each not in _WITH_FAST)]  # noqa: PLE0604
 
 
 if not TYPE_CHECKING:  # a type checker is to know every name, and to refuse any other

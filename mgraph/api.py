@@ -231,6 +231,9 @@ class Fit(NamedTuple):
     """Which engine replayed."""
 
 
+Entry.__module__ = Fit.__module__ = "mgraph"
+
+
 def fit(
     graph: Graph,
     steps: int = 100,

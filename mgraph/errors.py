@@ -22,6 +22,8 @@ from itertools import islice
 class MgraphError(Exception):
     """Base of every error that mgraph raises on purpose."""
 
+    __module__ = "mgraph"
+
 
 class DocumentError(MgraphError):
     """A document that breaks the format.
@@ -29,6 +31,8 @@ class DocumentError(MgraphError):
     ``path`` is the JSON path of the offending value (``$.nodes[3].args[1]``), ``node`` the id of the
     node it lies in, ``file`` the file it was read from; each may be None.
     """
+
+    __module__ = "mgraph"
 
     def __init__(self, message: str, path: str | None = None, node: str | None = None, file: str | None = None) -> None:
         super().__init__(message)
@@ -44,9 +48,13 @@ class DocumentError(MgraphError):
 class VersionError(DocumentError):
     """A document of a format version that this release does not read."""
 
+    __module__ = "mgraph"
+
 
 class CycleError(DocumentError):
     """Nodes that depend on themselves. ``cycle`` lists the ids, each an operand of the next."""
+
+    __module__ = "mgraph"
 
     def __init__(self, message: str, cycle: list[str]) -> None:
         super().__init__(message, path="$.nodes")
@@ -57,17 +65,25 @@ class CycleError(DocumentError):
 class FileError(MgraphError):
     """A file that cannot be read, decoded or written."""
 
+    __module__ = "mgraph"
+
 
 class ReplayError(MgraphError):
     """An override, output or seed that does not fit the graph, or an input with no number."""
+
+    __module__ = "mgraph"
 
 
 class FormatError(MgraphError):
     """What another tool made cannot be imported, or its format cannot hold a document."""
 
+    __module__ = "mgraph"
+
 
 class DrawError(MgraphError):
     """A picture that cannot be drawn."""
+
+    __module__ = "mgraph"
 
 
 def printable(text: str) -> str:

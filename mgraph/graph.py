@@ -36,6 +36,8 @@ class Graph(View):
     is checked: DocumentError says what is wrong and where.
     """
 
+    __module__ = "mgraph"
+
     _last_part: tuple[tuple[str, ...], Plan] | None = None
 
     def __init__(self, document: Document | Mapping[str, Any]) -> None:

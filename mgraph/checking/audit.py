@@ -41,6 +41,8 @@ def _rank(x: float) -> int:
 class Discrepancy:
     """One recorded number that is not what it should be."""
 
+    __module__ = "mgraph"
+
     node: str
     """The node's id."""
     field: str
@@ -71,6 +73,8 @@ class Replayed:
 @dataclass(frozen=True)
 class Report:
     """What ``verify`` found. ``ok`` is the verdict; exit status 0 if it holds, else 1."""
+
+    __module__ = "mgraph"
 
     tolerance: int
     """How far off a recorded number may be, in units in the last place, 0 or more."""

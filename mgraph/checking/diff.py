@@ -59,6 +59,8 @@ class Move:
 class Diff:
     """What :func:`diff` found. The last four do not make two graphs different."""
 
+    __module__ = "mgraph"
+
     causes: list[Cause]
     moved: list[Move]
     """Numbers that moved because of the causes: NaN against a number first, then the largest difference."""

@@ -21,6 +21,8 @@ it."""
 class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
     """A graphviz ``Digraph`` that knows which document it draws, and shows itself, with it, in a notebook."""
 
+    __module__ = "mgraph"
+
     document: Document | None = None
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:

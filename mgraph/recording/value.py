@@ -50,6 +50,8 @@ class Value(Methods):
     Raises TypeError for something that is not a real number, OverflowError for an int past binary64.
     """
 
+    __module__ = "mgraph"
+
     __slots__ = ("__weakref__", "_name", "_scope", "_seed", "data", "grad", "op", "operands", "serial")
 
     data: float

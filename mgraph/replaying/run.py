@@ -44,6 +44,8 @@ class Run:
     the numbers that were given, by id.
     """
 
+    __module__ = "mgraph"
+
     _wiring: Wiring = field(repr=False)
     """What was replayed."""
     data: Column

@@ -127,6 +127,8 @@ class Engine:
 class Batch:
     """What a batch gave, by node id: arrays of one number a row."""
 
+    __module__ = "mgraph"
+
     outputs: dict[str, Array]
     gradients: dict[str, Array]
     arithmetic: str
@@ -140,6 +142,8 @@ class Replayer:
     ``index`` gives a node's place in them by id. With ``gradients``, only what those need is computed, and elsewhere
     ``grad`` is 0.
     """
+
+    __module__ = "mgraph"
 
     def __init__(
         self,

@@ -23,9 +23,10 @@ frexp = math.frexp
 def turn_fast(x: float) -> tuple[int, float, float]:
     """n, r, l with x = n·π/512 + r + l to 2**-105, |r| < 0.0031, |l| < 2**-61, for |x| < 6000."""
     n = (x * INV_PI_512 + ROUND) - ROUND
-    a, u = fast_two_sum(n * PI_1, n * PI_2)
-    r, low = two_sum(x - n * PI_0, -a)  # the difference and n·PI_1 are exact
-    return int(n), r, low - u
+    a, b = n * PI_1, n * PI_2
+    s = a + b
+    r, low = two_sum(x - n * PI_0, -s)  # the difference and n·PI_1 are exact
+    return int(n), r, low - (b - (s - a))
 
 
 def turn_accurate(x: float) -> tuple[int, Triple]:

@@ -249,7 +249,7 @@ def visible(text: str) -> str:
 def _gzipped(data: bytes) -> bytes:
     import gzip
 
-    return gzip.compress(data, mtime=0)
+    return gzip.compress(data, compresslevel=6, mtime=0)  # 9 takes four times as long, for 3 % fewer bytes
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, SupportsFloat
 
 from mgraph.arithmetic.ops import CONSTANT
-from mgraph.document.model import NAME_LIMIT, Document, Node, number, validate
+from mgraph.document.model import NAME_LIMIT, Document, Node, Number, number, validate
 from mgraph.recording.value import FIXED, LITERAL, Value, constant, topological_order
 
 
@@ -27,39 +28,49 @@ def document_of(
     if names:
         name_values(names)
     roots = [root if isinstance(root, Value) else constant(root) for root in outputs]
-    values = topological_order(tuple(roots))
     kept = set(roots)
-    inlined = {v for v in values if v.op == LITERAL and v not in kept and v.data - v.data == 0.0}
-    values = [v for v in values if v not in inlined] if inlined else values
+    values, literals = [], {}
+    for value in topological_order(tuple(roots)):
+        if value.op == LITERAL and value not in kept and isfinite(value.data):
+            literals[value] = float(value.data)
+        else:
+            values.append(value)
     ids = _ids(values)
+    operands: dict[Value, str | float] = {**ids, **literals}
     seeds = {ids[root]: number(root.seed) for root in roots if root.seed is not None and root.op not in FIXED}
-    nodes = []
-    for value in values:
-        name, op, data = ids[value], value.op, float(value.data)
-        node: Node = {"id": name, "op": CONSTANT if op == LITERAL else op}
-        if value.operands:
-            node["args"] = [float(v.data) if v in inlined else ids[v] for v in value.operands]
-        node["data"] = data if data - data == 0.0 else number(data)
-        if seeds and op not in FIXED:
-            grad = float(value.grad)
-            node["grad"] = grad if grad - grad == 0.0 else number(grad)
-        label = value.name
-        if label is not None and label != name:
-            node["label"] = label
-        scope = value.scope
-        if scope is not None:
-            node["scope"] = scope
-        nodes.append(node)
-    document: Document = {"mgraph": 1, "nodes": nodes, "outputs": list(dict.fromkeys(ids[r] for r in roots))}
-    if title is not None:
-        document["title"] = title
+    nodes = [_node(value, ids[value], operands, bool(seeds)) for value in values]
+    listed = list(dict.fromkeys(ids[root] for root in roots))
+    return validate({"mgraph": 1, "nodes": nodes, "outputs": listed, **_header(title, seeds, tolerance, meta)})
+
+
+def _node(value: Value, name: str, operands: Mapping[Value, str | float], graded: bool) -> Node:
+    """What the document says of a value; ``operands`` is what stands for each: its id, or a literal's number."""
+    op, label, scope = value.op, value.name, value.scope
+    node: Node = {"id": name, "op": CONSTANT if op == LITERAL else op}
+    if value.operands:
+        node["args"] = [operands[each] for each in value.operands]
+    node["data"] = number(float(value.data))
+    if graded and op not in FIXED:
+        node["grad"] = number(float(value.grad))
+    if label is not None and label != name:
+        node["label"] = label
+    if scope is not None:
+        node["scope"] = scope
+    return node
+
+
+def _header(
+    title: str | None, seeds: Mapping[str, Number], tolerance: int | None, meta: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What the document says of the whole, as far as it is given."""
+    found: dict[str, Any] = {} if title is None else {"title": title}
     if seeds:
-        document["seeds"] = seeds
+        found["seeds"] = seeds
     if tolerance is not None:
-        document["tolerance"] = {"ulps": tolerance}
+        found["tolerance"] = {"ulps": tolerance}
     if meta:
-        document["meta"] = dict(meta)
-    return validate(document)
+        found["meta"] = dict(meta)
+    return found
 
 
 def without_gradients(document: Document) -> Document:
@@ -74,8 +85,9 @@ def _ids(values: Iterable[Value]) -> dict[Value, str]:
     ids: dict[Value, str] = {}
     taken: set[str] = set()
     for value in values:
-        if value.name:
-            name = f"{value.scope}/{value.name}" if value.scope else value.name
+        name = value.name
+        if name:
+            name = f"{value.scope}/{name}" if value.scope else name
             if name not in taken and len(name) <= NAME_LIMIT:
                 ids[value] = name
                 taken.add(name)

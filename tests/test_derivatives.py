@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL, bits, random_document, random_value, torch_function
+from conftest import ROOT, SMALL, bits, random_document, random_value, tame, torch_function
+from kept_graphs import random_graph
 
 import mgraph
 from mgraph import Graph, ReplayError, Value, load, record
 from mgraph.arithmetic.ops import OPS
+from mgraph.recording.value import apply
 
 TANH = load(ROOT / "samples/tanh.json")
 
@@ -34,23 +38,83 @@ def test_a_gradient_of_a_random_graph_also_at_other_inputs(seed: int) -> None:
     for shift in (0.0, 0.125, -1.5):
         inputs = {name: float(graph.data[name]) + shift for name in names}
         run = graph.replay(inputs)
-        found = derived.replay({name: x for name, x in inputs.items() if name in derived}).outputs
+        found = derived.replay(inputs).outputs
         assert [bits(x) for x in found.values()] == [bits(run.grad[name]) for name in names]
 
 
-def test_hostile_numbers_change_nothing_but_what_the_documentation_says() -> None:
-    different = 0
-    for seed in range(600):
-        graph = Graph(random_document(seed))
+def test_hostile_numbers_change_nothing() -> None:
+    nonfinite = 0
+    for document in (*map(random_document, range(600)), *map(random_graph, range(600))):
+        graph = Graph(document)
         leaves = [*graph.inputs, *graph.parameters]
         if leaves:
             run = graph.replay(engine="reference")
             found = graph.gradient(wrt=leaves).replay(engine="reference").outputs
-            for name, x in zip(leaves, found.values(), strict=True):
-                if bits(x) != bits(run.grad[name]):
-                    assert math.isnan(run.grad[name])
-                    different += 1
-    assert different < 5
+            assert [bits(x) for x in found.values()] == [bits(run.grad[name]) for name in leaves]
+            nonfinite += sum(not math.isfinite(x) for x in found.values())
+    assert nonfinite > 500
+
+
+@pytest.mark.parametrize(
+    ("function", "at"),
+    [
+        (lambda x: mgraph.gate(0.0, x.log().relu()), -2.0),  # a NaN slope behind a branch not taken
+        (lambda x: mgraph.gate(x + 2, x.log().relu()), -2.0),
+        (lambda x: mgraph.gate(x + 3, x.log().relu()), -2.0),
+        (lambda x: (x.relu() - 1).log().relu(), -2.0),  # a branch not taken behind a NaN slope
+        (lambda x: mgraph.gate(x, (x * 0.0).sqrt()), 1.0),  # an adjoint of 0 that was reached, times an infinity
+        (lambda x: (mgraph.gate(x, x.sqrt() * 0.0)).relu() + x, 0.0),
+        (lambda x: (x - 1).relu() * x.log().maximum(1.0), 0.0),
+        (lambda x: (mgraph.gate(x, 1.0) * 0.0 * x.sqrt()).maximum(-1.0), 0.0),
+    ],
+)
+def test_what_is_reached_is_what_a_backward_pass_reaches(function, at: float) -> None:
+    x = Value(at, name="x")
+    y = function(x)
+    y.name = "y"
+    graph = record(y)
+    derived = graph.gradient(wrt="x")
+    for other in (at, -2.0, -0.0, 0.0, 0.5, 1.0, 3.0, math.inf, -math.inf, math.nan):
+        (found,) = derived.replay({"x": other}).outputs.values()
+        assert bits(found) == bits(graph.replay({"x": other}).grad["x"]), other
+
+
+def test_a_variable_that_drops_out_stays() -> None:
+    x, w = Value(2.0, name="x"), mgraph.parameter(3.0, name="w")
+    unused, c = Value(1.0, name="unused"), mgraph.constant(4.0, name="c")
+    y, z = x * w, unused * c
+    y.name, z.name = "y", "z"
+    graph = record(y, z)
+    first = graph.gradient(of="y", wrt="x")
+    assert (first.inputs, first.parameters) == (["x", "unused"], ["w"])
+    assert first.replay({"x": 1.0, "w": 5.0, "unused": 0.0}).outputs == {"dy/dx": 5.0}
+    second = first.gradient(wrt="x")
+    assert second.replay({"x": 1.0}).outputs == {"d(dy/dx)/dx": 0.0}
+    assert second.gradient(of="d(dy/dx)/dx", wrt="w").replay().outputs == {"d(d(dy/dx)/dx)/dw": 0.0}
+    for derived in (first.jacobian(wrt="x"), first.hessian(wrt=["x", "w"]), first.jvp({"x": 1.0})):
+        assert set(derived.replay({"x": 1.0, "unused": 7.0}).outputs.values()) == {0.0}
+        assert (derived.inputs, derived.parameters) == (["x", "unused"], ["w"])
+
+
+@pytest.mark.parametrize("seed", range(81))
+def test_chains_of_derivatives_in_any_order(seed: int) -> None:
+    rng = random.Random(seed)
+    leaves = [Value(rng.uniform(-1.5, 1.5), name=name) for name in "xyzw"]
+    pool = list(leaves)
+    for _ in range(rng.randint(2, 7)):
+        op = OPS[rng.choice([name for name in OPS if name not in ("gate", "pow")])]
+        operands = [tame(rng.choice(pool), low, high) for low, high in op.domain]
+        pool.append(apply(op.name, *operands))
+    graph = record(sum(leaves, pool[-1]) * 0.5)
+    wrt = [rng.choice("xyzw") for _ in range(3)]
+    found = []
+    for order in itertools.permutations(wrt):
+        derived = graph
+        for name in order:
+            derived = derived.gradient(of=derived.outputs[0], wrt=name)
+            assert derived.inputs == graph.inputs
+        found += derived.replay({leaf.name: leaf.data for leaf in leaves}).outputs.values()
+    assert found == pytest.approx([found[0]] * 6, rel=1e-8, abs=1e-10)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -71,7 +135,7 @@ def test_second_derivatives_against_pytorch(seed: int) -> None:
     loss = values[graph.outputs[0]]
     slopes = torch.autograd.grad(loss, list(tensors.values()), create_graph=True)
     hessian = graph.hessian(wrt=names).replay().outputs
-    jacobian = graph.gradient(wrt=names).jacobian(wrt=[n for n in names if n in graph.gradient(wrt=names)])
+    jacobian = graph.gradient(wrt=names).jacobian(wrt=names)
     assert len(hessian) == len(names) * (len(names) + 1) // 2
     theirs, scale = [], 1.0
     for k, slope in enumerate(slopes):
@@ -83,7 +147,7 @@ def test_second_derivatives_against_pytorch(seed: int) -> None:
     assert list(hessian.values()) == pytest.approx(theirs, rel=1e-7, abs=1e-10 * scale)
     again = jacobian.replay().outputs
     first = f"d({next(iter(graph.gradient(wrt=names).outputs))})/d{names[0]}"
-    assert first not in again or again[first] == pytest.approx(theirs[0], rel=1e-7, abs=1e-10 * scale)
+    assert again[first] == pytest.approx(theirs[0], rel=1e-7, abs=1e-10 * scale)
 
 
 @pytest.mark.parametrize("seed", range(10))

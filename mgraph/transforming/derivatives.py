@@ -9,12 +9,12 @@ change a bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from math import nan
 from typing import Any
 
-from mgraph.arithmetic.ops import CONSTANT, LEAVES, OPS
+from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER
 from mgraph.document.model import NAME_LIMIT, Document, Node, number
 from mgraph.document.wiring import Wiring
 from mgraph.errors import ReplayError, shown
@@ -26,13 +26,17 @@ SCOPE = "derivative"
 Term = Value | float
 Ref = str | float
 """An operand of a document: a node's id, or a literal."""
+STEPS = {name for name, op in OPS.items() if set(op.derivatives) == {"0"}}
+"""Ops that pass nothing on."""
+SWITCHES = ("relu", "maximum", "minimum")
+"""Ops whose slopes are 0, 1 or NaN."""
 
 _VALUES: dict[str, Any] = {name: partial(apply, name) for name in OPS} | {"__builtins__": {}}
 """What the names in formulas mean for values."""
 
 
 @cache
-def _partials(op: str) -> tuple[Callable[..., Term], ...]:
+def _derivatives(op: str) -> tuple[Callable[..., Term], ...]:
     """The partial derivatives of an op, to be called with values."""
     return OPS[op].functions(_VALUES)[1]
 
@@ -57,54 +61,90 @@ class Lifted:
     def reverse(self, seeds: Mapping[Value, Term], wrt: Sequence[Value]) -> list[Term]:
         """The adjoints of ``wrt``, from the seeds."""
         order = topological_order(tuple(seeds))
-        aim = set(wrt)
-        for value in order:
-            if any(operand in aim for operand in value.operands):
-                aim.add(value)
+        moving = _moving(order, wrt)
         adjoints: dict[Value, Term] = dict(seeds)
-        sure = set(seeds)  # reached whatever branches are taken
+        reached: dict[Value, Term] = dict.fromkeys(seeds, 1.0)
         for value in reversed(order):
-            adjoint = adjoints.get(value)
-            if adjoint is None or value.op not in OPS:
+            if value not in adjoints:
                 continue
-            branches = OPS[value.op].branches
-            for operand, slope in zip(value.operands, _partials(value.op), strict=True):
-                if operand.op in FIXED or operand not in aim:
-                    continue
-                found = _contribution(value.op, slope(*value.operands, value), adjoint, value in sure)
-                if found is not None:
-                    adjoints[operand] = _sum(adjoints.get(operand), found)
-                    if value in sure and not branches:
-                        sure.add(operand)
+            path = reached[value]
+            for operand, slope in _slopes(value, moving):
+                taken = _both(path, _taken(value.op, slope))
+                if taken != 0.0:
+                    part = _contribution(value.op, slope, adjoints[value], path, taken)
+                    adjoints[operand] = _sum(adjoints.get(operand), part)
+                    reached[operand] = _either(reached.get(operand, 0.0), taken)
         return [adjoints.get(value, 0.0) for value in wrt]
 
     def forward(self, tangents: Mapping[Value, Term], of: Sequence[Value]) -> list[Term]:
         """The tangents of ``of``, from those of leaves."""
         found: dict[Value, Term] = dict(tangents)
         for value in topological_order(tuple(of)):
-            if value.op not in OPS or value in tangents:
-                continue
-            total: Term | None = None
-            for operand, slope in zip(value.operands, _partials(value.op), strict=True):
-                if operand in found:
-                    part = _contribution(value.op, slope(*value.operands, value), found[operand], True)
-                    total = total if part is None else _sum(total, part)
-            if total is not None:
-                found[value] = total
+            for operand, slope in _slopes(value, () if value in tangents else found):
+                taken = _taken(value.op, slope)
+                if taken != 0.0:
+                    found[value] = _sum(found.get(value), _contribution(value.op, slope, found[operand], 1.0, taken))
         return [found.get(value, 0.0) for value in of]
 
 
-def _contribution(op: str, slope: Term, adjoint: Term, sure: bool) -> Term | None:
-    """slope·adjoint; a branch that is not taken, or not reached, contributes 0 whatever it is multiplied by."""
+def _slopes(value: Value, moving: Container[Value]) -> Iterator[tuple[Value, Term]]:
+    """Each operand that moves, and the value's derivative by it."""
+    if value.op in OPS:
+        for operand, derivative in zip(value.operands, _derivatives(value.op), strict=True):
+            if operand in moving and operand.op not in FIXED:
+                slope = derivative(*value.operands, value)
+                yield operand, slope.data if isinstance(slope, Value) and slope.op in FIXED else slope
+
+
+def _moving(order: Sequence[Value], wrt: Sequence[Value]) -> set[Value]:
+    """The values that may change with ``wrt``."""
+    found = set(wrt)
+    for value in order:
+        if value.op not in STEPS and any(operand in found for operand in value.operands):
+            found.add(value)
+    return found
+
+
+# Whether a branch was taken is known when the graph is replayed. It is a number: 1 if it was, 0 if not, and NaN where
+# the slope is, so that the contribution is NaN as well.
+
+
+def _taken(op: str, slope: Term) -> Term:
+    """Whether an operand with this slope was taken."""
     if not OPS[op].branches:
-        return slope * adjoint if sure else apply("gate", adjoint, slope)
-    if slope.__class__ is float and slope == 0.0:
-        return None
-    if sure or op != "gate":
-        return apply("gate", slope, adjoint)
-    # The slope of a gate may be infinite, and its adjoint 0 for want of a branch that was taken.
-    taken = apply("greater", apply("abs", slope), 0.0)
-    return apply("gate", taken, apply("gate", adjoint, slope))
+        return 1.0
+    if op in SWITCHES:
+        return slope
+    return apply("greater", apply("abs", slope), 0.0)
+
+
+def _both(p: Term, q: Term) -> Term:
+    """1 if p and q are, 0 if either is, whatever the other: 1**NaN and NaN**0 are 1."""
+    if isinstance(p, float):
+        return q if p == 1.0 else p
+    if isinstance(q, float):
+        return p if q == 1.0 else q
+    return (1.0 + p) ** q - 1.0
+
+
+def _either(p: Term, q: Term) -> Term:
+    """1 if p or q is."""
+    if p is q or p == 0.0 or q == 1.0:
+        return q
+    return p if p == 1.0 else apply("maximum", p, q)
+
+
+def _contribution(op: str, slope: Term, adjoint: Term, path: Term, taken: Term) -> Term:
+    """What a value that is reached if ``path`` is 1 passes to an operand: slope·adjoint, or 0 if that is not taken.
+
+    The adjoint of a value that is not reached is 0; so only a slope that may be infinite or NaN needs a gate.
+    """
+    if OPS[op].branches:
+        if path == 1.0:
+            return apply("gate", slope, adjoint)
+        return apply("gate", taken, adjoint if op in SWITCHES else slope * adjoint)
+    finite = isinstance(slope, float) and slope - slope == 0.0
+    return slope * adjoint if path == 1.0 or finite else apply("gate", path, slope * adjoint)
 
 
 def _sum(total: Term | None, part: Term) -> Term:
@@ -222,7 +262,8 @@ def _simplified(op: str, refs: tuple[Ref, ...]) -> Ref | tuple[str, tuple[Ref, .
 
 def _written(lifted: Lifted, terms: Sequence[Term], names: Sequence[str], title: str) -> Document:
     writer = _Writer(lifted)
-    for value in topological_order(tuple(term for term in terms if isinstance(term, Value))):
+    leaves = [value for value in lifted.values.values() if value.op in (INPUT, PARAMETER)]
+    for value in topological_order((*leaves, *(term for term in terms if isinstance(term, Value)))):
         writer.write(value)
     outputs = [writer.output(term, name) for term, name in zip(terms, names, strict=True)]
     return {"mgraph": 1, "title": title, "nodes": list(writer.nodes.values()), "outputs": outputs}

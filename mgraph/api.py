@@ -328,6 +328,5 @@ def picture_bytes(drawing: Digraph, path: str | os.PathLike[str], timeout: float
     suffix = Path(os.fspath(path)).suffix[1:].lower()
     kind = "dot" if suffix == "gv" else suffix
     if kind not in graphviz_program.FORMATS:
-        endings = ", ".join(f".{each}" for each in graphviz_program.FORMATS)
-        raise DrawError(f"{os.fspath(path)}: the ending says what to draw: {endings}")
+        raise DrawError(f"{atomic.display(path)}: a picture's name ends in .svg, .png, .pdf or .dot")
     return drawn(drawing, kind, timeout, embed)

@@ -299,7 +299,7 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
         ),
         (["rows", TANH], "mgraph: TABLE is missing\nTry: mgraph rows --help\n"),
         (["rows", "-", "-"], "mgraph: FILE and TABLE would both read standard input\nTry: mgraph rows --help\n"),
-        (["run", TANH, "--draw", "x.bmp"], "mgraph: x.bmp: the ending says what to draw: .svg, .png, .pdf, .dot\n"),
+        (["run", TANH, "--draw", "x.bmp"], "mgraph: x.bmp: a picture's name ends in .svg, .png, .pdf or .dot\n"),
         (["run", TANH, "--save", "no/x.json"], "mgraph: no/x.json: cannot be written: no such file or directory\n"),
         (
             ["run", S / "operations.json", "--set", "start=1"],
@@ -322,6 +322,16 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
         (
             ["run", TANH, "--set", "a=1_0"],
             "mgraph: --set: '1_0' is not a number such as 0.7, -1e-3, NaN or Infinity\nTry: mgraph run --help\n",
+        ),
+        (
+            ["run", TANH, "--set", "a=--nan"],
+            "mgraph: --set: '--nan' is not a number such as 0.7, -1e-3, NaN or Infinity\nTry: mgraph run --help\n",
+        ),
+        (["run", TANH, "b.json"], "mgraph: got unexpected extra argument (b.json)\nTry: mgraph run --help\n"),
+        (["run", TANH, "--set"], "mgraph: option '--set' requires an argument\n"),
+        (
+            ["fit", TANH, "--save", "-", "--json"],
+            "mgraph: --save - and --json would both write to standard output\nTry: mgraph fit --help\n",
         ),
         (["run", TANH, "--ulps", "-1"], "mgraph: --ulps: -1 is not in the range x>=0\nTry: mgraph run --help\n"),
         (["run"], "mgraph: FILE is missing\nTry: mgraph run --help\n"),

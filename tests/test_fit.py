@@ -112,7 +112,7 @@ def test_an_input_that_only_the_data_gives() -> None:
         (lambda: fit(line(), 2, math.nan), "the rate at step 0 is nan; it must be finite"),
         (lambda: fit(line(), 9, lambda step: math.inf if step else 0.1), "the rate at step 1 is inf; it must be finite"),
         (lambda: fit(line(), 2, "fast"), "the number for 'rate' is not a real number but 'fast'"),
-        (lambda: fit(line(), 900, 1e3), "at step 40 the gradient of 'w' is not finite: it cannot go on. A smaller rate may help"),
+        (lambda: fit(line(), 900, 1e3), "at step 40 the gradient of 'w' is not finite, so the fit ends here. A smaller rate may help"),
         (lambda: fit(line(), 2, data={"w": [1.0]}), "'w' is not an input, so it cannot be a column of the data"),
         (lambda: fit(line(), 2, data={"x": [1.0, math.nan]}), "row 1 of the column 'x' is nan; it must be finite"),
         (lambda: fit(line(), 2, data={"x": [1.0], "y": [1.0, 2.0]}), "the columns are not of one length: 'x' has 1, 'y' has 2"),
@@ -126,7 +126,7 @@ def test_refusals(call, message: str) -> None:
     if "not finite" not in message:
         assert str(caught.value) == message
     else:
-        assert "it cannot go on. A smaller rate may help" in str(caught.value)
+        assert "so the fit ends here. A smaller rate may help" in str(caught.value)
 
 
 def test_the_command(cli: Cli, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_curve_of_any_numbers_is_a_picture(numbers: list[float]) -> None:
 def test_a_plot_without_matplotlib_or_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(mgraph.DrawError) as refused:
         curve([1.0], "", "loss.gif")
-    assert str(refused.value) == "'loss.gif': the ending says what to plot: .svg, .png, .pdf"
+    assert str(refused.value) == "loss.gif: a plot's name ends in .svg, .png or .pdf"
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(mgraph.DrawError) as refused:
         curve([1.0], "", "loss.svg")

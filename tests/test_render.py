@@ -207,7 +207,7 @@ def test_endings_that_name_no_picture(tmp_path: Path) -> None:
     for name in ("g", "g.bmp", "g.svg.gz"):
         with pytest.raises(DrawError) as refused:
             mgraph.picture(TANH.draw(), tmp_path / name)
-        assert str(refused.value) == f"{tmp_path / name}: the ending says what to draw: .svg, .png, .pdf, .dot"
+        assert str(refused.value) == f"{tmp_path / name}: a picture's name ends in .svg, .png, .pdf or .dot"
 
 
 @with_pure

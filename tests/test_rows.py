@@ -84,12 +84,12 @@ def test_fast_arithmetic_says_so(cli: Cli, tmp_path: Path) -> None:
 
 
 BAD = {
-    "empty.csv": ("", "empty.csv is empty: its first line should name leaves"),
-    "empty.jsonl": ("\n", "empty.jsonl is empty: each line should be an object of leaves and numbers"),
+    "empty.csv": ("", "empty.csv is empty: its first line should name inputs or parameters"),
+    "empty.jsonl": ("\n", 'empty.jsonl is empty: each line should be an object such as {"x": 0.5}'),
     "missing.csv": ("a\n1\n", None),
     "unknown.csv": ("a,bb\n1,2\n", "unknown.csv, columns: no node has the id or label 'bb'. Did you mean 'b'? The inputs are 'a', 'b'; the outputs are 'd'"),
     "twice.csv": ("a,a\n1,2\n", "twice.csv, line 1: the column 'a' is there twice"),
-    "operation.csv": ("c\n1\n", "operation.csv, columns: 'c' is computed; only leaves can be columns"),
+    "operation.csv": ("c\n1\n", "operation.csv, columns: 'c' is computed; a column is an input or a parameter"),
     "ragged.csv": ("a,b\n1,2\n1\n", "ragged.csv, line 3: 1 cell; the header has 2"),
     "word.csv": ("a,b\n1,2\n1,x\n", "word.csv, line 3, column 'b': 'x' is not a number"),
     "blank.csv": ("a,b\n1,\n", "blank.csv, line 2, column 'b': there is no number"),
@@ -101,14 +101,14 @@ BAD = {
     "fullwidth.csv": ("a,b\n１.５,2\n", "fullwidth.csv, line 2, column 'a': '１.５' is not a number"),
     "nbsp.csv": ("a,b\n1.5\u00a0,2\n", "nbsp.csv, line 2, column 'a': '1.5\\xa0' is not a number"),
     "separator.csv": ("a,b\n1.5\x1c,2\n", "separator.csv, line 2, column 'a': '1.5\\x1c' is not a number"),
-    "blanks.csv": ("\n\n", "blanks.csv, columns: there are none; name at least one leaf"),
+    "blanks.csv": ("\n\n", "blanks.csv, columns: there are none; name at least one input or parameter"),
     "latin.csv": (b"a,b\n\xe9,1\n", "latin.csv: cannot be read: it is not UTF-8"),
     "repeated.jsonl": ('{"a": 1, "b": 2}\n{"a": 1, "b": 2, "a": 3}\n', "repeated.jsonl, line 2: the key 'a' is repeated"),
     "true.jsonl": ('{"a": 1, "b": true}\n', "true.jsonl, line 1, column 'b': True is not a number"),
     "key.jsonl": ('{"a": 1, "b": 2}\n{"a": 1}\n', "key.jsonl, line 2: there is no 'b'; the first line has 'a', 'b'"),
     "extra.jsonl": ('{"a": 1}\n{"a": 1, "b": 2}\n', "extra.jsonl, line 2: there is an extra 'b'; the first line has 'a'"),
     "list.jsonl": ("[1]\n", 'list.jsonl, line 1: not an object such as {"x": 0.5}'),
-    "rows.txt": ("a\n1\n", "rows.txt: the ending says what a table is in: .csv, .jsonl, .parquet"),
+    "rows.txt": ("a\n1\n", "rows.txt: a table's name ends in .csv, .jsonl or .parquet"),
     "bad.parquet": ("a\n1\n", None),
 }  # fmt: skip
 

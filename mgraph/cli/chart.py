@@ -9,16 +9,15 @@ from io import BytesIO
 from pathlib import Path
 
 from mgraph.cli.terminal import cut
-from mgraph.errors import DrawError, printable, shown
-
-FORMATS = (".svg", ".png", ".pdf")
+from mgraph.errors import DrawError, printable
+from mgraph.files.atomic import display
 
 
 def ending(path: str) -> str:
     """The format that a path's ending names. Raises DrawError for another one."""
     suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        raise DrawError(f"{shown(path)}: the ending says what to plot: {', '.join(FORMATS)}")
+    if suffix not in (".svg", ".png", ".pdf"):
+        raise DrawError(f"{display(path)}: a plot's name ends in .svg, .png or .pdf")
     return suffix
 
 

@@ -117,7 +117,7 @@ def _complain_of_call(error: click.ClickException) -> None:
     elif isinstance(error, click.BadParameter):
         where = error.param_hint or (_name(error.param) if error.param is not None else "")
         message = f"{where}: {error.message}" if where else error.message
-    complain(message.rstrip("."))
+    complain((message[:1].lower() if message[1:2].islower() else message[:1]) + message[1:].rstrip("."))
     if isinstance(error, click.UsageError) and error.ctx is not None:
         say(f"Try: {error.ctx.command_path} --help")
 

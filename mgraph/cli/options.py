@@ -135,15 +135,17 @@ def named(graph: Graph, option: str, names: Iterable[str]) -> list[str]:
         return [graph.resolve(name) for name in names]
 
 
-def refuse_one_file(first: str, path: str | None, second: str, other: str | None) -> None:
-    """Two results must not go to one file. Raises click.UsageError."""
-    if path and other and os.path.realpath(path) == os.path.realpath(other):
-        raise click.UsageError(f"{first} and {second} name the same file")
+def refuse_one_place(save: str | None, as_json: bool, option: str, picture: str | None) -> None:
+    """Two results must not go to one file, or both to standard output. Raises click.UsageError."""
+    if save == "-" and as_json:
+        raise click.UsageError("--save - and --json would both write to standard output")
+    if save and picture and os.path.realpath(save) == os.path.realpath(picture):
+        raise click.UsageError(f"--save and {option} name the same file")
 
 
 def parse_number(text: str) -> float:
     """A number on the command line. Raises click.BadParameter."""
-    if text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+    if re.fullmatch(r"[+-]?(nan|inf|infinity)", text, re.ASCII | re.IGNORECASE):
         return float(text)
     if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", text, re.ASCII):
         raise click.BadParameter(f"{text!r} is not a number such as 0.7, -1e-3, NaN or Infinity", param_hint="--set")

@@ -21,7 +21,7 @@ from mgraph.cli.options import (
     assigned,
     named,
     opened,
-    refuse_one_file,
+    refuse_one_place,
 )
 from mgraph.cli.terminal import say, show, show_json, width, working
 
@@ -67,9 +67,7 @@ def run(
     from mgraph.cli import reports
     from mgraph.files import atomic
 
-    if save == atomic.STANDARD and as_json:
-        raise click.UsageError("--save - and --json would both write to standard output")
-    refuse_one_file("--save", save, "--draw", draw)
+    refuse_one_place(save, as_json, "--draw", draw)
     graph = opened(file)
     inputs, only = assigned(graph, settings), named(graph, "--out", outputs)
     with working("replaying"):
@@ -81,7 +79,7 @@ def run(
         show_json(reports.run_json(file, result, report))
     elif save != atomic.STANDARD:  # then the document is on standard output
         show(reports.run_lines(graph, result, report, width(), full, everything))
-    _tell(drawn=draw, saved=None if save == atomic.STANDARD else save)
+    _tell(drawn=draw, saved=save)
     return 0 if report.ok else 1
 
 
@@ -103,7 +101,7 @@ def _write_run(graph: Graph, result: Run, save: str | None, draw: str | None, em
 def _tell(**paths: str | None) -> None:
     """Say what was written where."""
     for what, path in paths.items():
-        if path:
+        if path and path != "-":
             say(f"{what}: {path}")
 
 
@@ -169,7 +167,7 @@ def rows(
 @click.option("--loss", metavar="NAME", help="The node to make small, if there are several outputs.")
 @click.option("--data", metavar="TABLE", type=click.Path(), help="Take the mean over the rows of a table of inputs.")
 @ENGINE
-@click.option("--save", metavar="OUT", type=click.Path(), help="Save the document with the parameters found.")
+@click.option("--save", metavar="OUT", type=DESTINATION, help="Save the document with the parameters found.")
 @click.option("--plot", metavar="PICTURE", type=click.Path(), help="Plot the loss over the steps: .svg, .png or .pdf.")
 @JSON
 def fit(
@@ -194,7 +192,7 @@ def fit(
     from mgraph.cli import chart, reports
     from mgraph.files import atomic
 
-    refuse_one_file("--save", save, "--plot", plot)
+    refuse_one_place(save, as_json, "--plot", plot)
     if plot:
         chart.ending(plot)  # before any work
     graph = opened(file)
@@ -216,6 +214,6 @@ def fit(
         atomic.write_all(made)
     if as_json:
         show_json({"losses": found.losses, "engine": found.engine, "parameters": reports.parameters(found.graph)})
-    else:
+    elif save != atomic.STANDARD:
         show(reports.fit_lines(found))
     _tell(drawn=plot, saved=save)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mgraph.errors import FormatError
+from mgraph.errors import FormatError, shown
 
 MIME = "application/vnd.mgraph+json"
 
@@ -24,7 +24,7 @@ def load(loaded: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     version = loaded["nbformat"]
     if version != 4:
         raise FormatError(
-            f"a notebook of nbformat {str(version)[:20]}; mgraph reads nbformat 4, which Jupyter writes since 2015."
+            f"a notebook of nbformat {shown(version, 20)}; mgraph reads nbformat 4, which Jupyter writes since 2015."
             " Save it anew: jupyter nbconvert --to notebook --inplace FILE"
         )
     cells = loaded.get("cells")

@@ -23,7 +23,6 @@ from mgraph.files import atomic
 
 CHUNK = 16_384
 """Rows that are held at a time."""
-FORMATS = (".csv", ".jsonl", ".parquet")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 SPELLED = {"NaN", "Infinity", "-Infinity"}
 _PLAIN = re.compile(r"[0-9.eE+\- \t,]*")
@@ -41,8 +40,8 @@ def ending(path: str) -> str:
     if path == atomic.STANDARD:
         return ".csv"
     suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        raise FileError(f"{atomic.display(path)}: the ending says what a table is in: {', '.join(FORMATS)}")
+    if suffix not in (".csv", ".jsonl", ".parquet"):
+        raise FileError(f"{atomic.display(path)}: a table's name ends in .csv, .jsonl or .parquet")
     return suffix
 
 
@@ -86,7 +85,7 @@ def _csv(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], I
     try:
         header = [cell.strip() for cell in next(reader)]
     except StopIteration:
-        raise FileError(f"{name} is empty: its first line should name leaves") from None
+        raise FileError(f"{name} is empty: its first line should name inputs or parameters") from None
     except csv.Error as error:
         raise FileError(f"{name}, line 1: {error}") from None
     _refuse_repeated(f"{name}, line 1", header)
@@ -138,7 +137,7 @@ def _json(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], 
     stream = _objects(name, _lines(source, progress))
     first = next(stream, None)
     if first is None:
-        raise FileError(f"{name} is empty: each line should be an object of leaves and numbers")
+        raise FileError(f'{name} is empty: each line should be an object such as {{"x": 0.5}}')
     header = list(first[1])
 
     def rows() -> Iterator[Row]:

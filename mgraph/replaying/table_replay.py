@@ -48,7 +48,7 @@ def replay_table(
     """
     tables.ending(target)
     if arithmetic == "fast" and engine == "reference":
-        raise ReplayError("fast arithmetic is the compiled engine's; the reference engine is exact")
+        raise ReplayError("the arithmetic 'fast' needs the compiled engine; the reference engine is always exact")
     with tables.read(source, progress) as (names, chunks):
         leaves = _leaves(plan, names, fixed, f"{display(source)}, columns")
         header = _header(plan.wiring.outputs, leaves if backward else [])
@@ -79,7 +79,7 @@ def _leaves(plan: Plan, names: list[str], fixed: Mapping[str, float], where: str
         message = f"there is no column for {', '.join(map(shown, missing[:8]))}, which has no recorded number"
         raise FileError(f"{where}: {message}")
     if not leaves:
-        raise FileError(f"{where}: there are none; name at least one leaf")
+        raise FileError(f"{where}: there are none; name at least one input or parameter")
     return leaves
 
 
@@ -103,7 +103,7 @@ def _leaf(plan: Plan, given: str, where: str) -> str:
     if plan.wiring.op(name) == CONSTANT:
         raise FileError(f"{where}: {shown(name)} is a constant, which cannot be set; an input or a parameter can")
     if "args" in plan.wiring.nodes[plan.wiring.index[name]]:
-        raise FileError(f"{where}: {shown(name)} is computed; only leaves can be columns")
+        raise FileError(f"{where}: {shown(name)} is computed; a column is an input or a parameter")
     return name
 
 

@@ -149,7 +149,7 @@ def _refuse_nonfinite(task: Objective, step: int, loss: float, slopes: list[floa
     bad = next((name for name, g in zip(task.parameters, slopes, strict=True) if not math.isfinite(g)), None)
     if not math.isfinite(loss) or bad is not None:
         what = f"the loss is {loss}" if bad is None else f"the gradient of {shown(bad)} is not finite"
-        raise ReplayError(f"at step {step} {what}: it cannot go on. A smaller rate may help")
+        raise ReplayError(f"at step {step} {what}, so the fit ends here. A smaller rate may help")
 
 
 def _rate(rate: Rate, step: int) -> float:

@@ -287,6 +287,13 @@ def test_a_shell_sees_130(tmp_path: Path) -> None:
     assert shell(f"timeout --preserve-status -s INT 1 $M verify {moons}", tmp_path).returncode == 130
 
 
+def test_an_interrupt_while_the_reader_of_a_pipe_waits() -> None:
+    with subprocess.Popen([*MGRAPH, "export", S / "moons.json.gz", "--to", "json"], stdout=-1, stderr=-1) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        assert interrupted(process) == b""
+
+
 WRITER = """
 import os, signal, sys
 from mgraph import files

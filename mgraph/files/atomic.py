@@ -121,36 +121,37 @@ def _within(unpacked: bytes, packed: bytes) -> bytes:
 def write_all(contents: Mapping[str, bytes]) -> None:
     """Put each of ``contents`` at its path, gzipped if that ends in ``.gz``: all of them, or every old file stays.
 
-    The bytes go to new files in the same folders and reach the disk; when all have, they take the names, one after
-    the other (only a folder that changes in between can come between those; an interrupt waits). Symbolic links are
-    followed; an existing file keeps its permissions; ``-``, a pipe and a device are written to as they are. Raises
-    FileError.
+    ``-``, a pipe and a device are written to as they are, first. All other bytes go to new files in the same folders
+    and reach the disk; when all have, they take the names, one after the other (only a folder that changes in between
+    can come between those; an interrupt waits). Symbolic links are followed; an existing file keeps its permissions.
+    Raises FileError.
     """
     packed = {name: _gzipped(data) if name.endswith(".gz") else data for name, data in contents.items()}
-    _put({name: _pieces(data) for name, data in packed.items()})
+    targets = {}
+    for name in packed:
+        with writing(name):
+            targets[name] = _regular(name)
+    for name, target in targets.items():
+        if target is None:
+            with writing(name), _stream(name) as stream:
+                stream.writelines(_pieces(packed[name]))
+    _put({name: (target, _pieces(packed[name])) for name, target in targets.items() if target is not None})
 
 
-def _put(contents: Mapping[str, Iterable[bytes]]) -> None:
-    streams: list[str] = []
+def _put(contents: Mapping[str, tuple[str, Iterable[bytes]]]) -> None:
+    """Write files, each by its name for messages, its path, and its bytes in pieces: all of them, or none."""
     staged: list[tuple[str, IO[bytes], str]] = []
     with _interrupts_held() as let_interrupt, ExitStack() as temporaries:
-        for name in contents:
+        for name, (target, pieces) in contents.items():
             with writing(name):
-                target = _regular(name)
-                if target is None:
-                    streams.append(name)
-                    continue
                 file = temporaries.enter_context(_temporary(target))
-                for piece in contents[name]:
+                for piece in pieces:
                     file.write(piece)
                     let_interrupt()
                 file.flush()
                 os.fsync(file.fileno())
                 os.chmod(file.name, stat.S_IMODE(_mode(target)))
                 staged.append((name, file, target))
-        for name in streams:
-            with writing(name), _stream(name) as stream:
-                stream.writelines(contents[name])
         for name, file, target in staged:
             with writing(name):
                 if os.name == "nt":
@@ -184,7 +185,7 @@ def streamed(name: str) -> Iterator[IO[bytes]]:
         if target is not None:
             with writing(name):
                 file.seek(0)
-            _put({name: iter(lambda: file.read(PIECE), b"")})
+            _put({name: (target, iter(lambda: file.read(PIECE), b""))})
         with writing(name):
             stack.close()
 

@@ -18,7 +18,7 @@ from conftest import ROOT
 
 import mgraph
 from mgraph import Value, load
-from mgraph.cli.terminal import cells, cut
+from mgraph.cli.terminal import cells, cut, working
 
 if os.name != "posix":
     pytest.skip("pseudo-terminals and signals as POSIX has them", allow_module_level=True)
@@ -175,6 +175,24 @@ def test_after_two_seconds_a_terminal_says_what_is_being_done(tmp_path: Path) ->
         pass
     os.close(reader)
     assert rest.endswith(b"\r\x1b[K") and out.startswith(b"title  ")
+
+
+def test_the_share_of_a_table_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = pty.openpty()
+    monkeypatch.setattr("mgraph.cli.terminal.PATIENCE", 0.05)
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        with working("replaying rows.csv", 200) as advance:
+            advance(50)
+            advance(50)
+            assert os.read(reader, 4096) == b"\rreplaying rows.csv: 50 %, 0 s\x1b[K"
+        assert os.read(reader, 4096).endswith(b"\r\x1b[K")
+        with working("quietly", quiet=True):
+            time.sleep(0.2)
+        stream.write("next")
+    assert os.read(reader, 4096) == b"next"
+    os.close(reader)
 
 
 def test_nothing_of_the_kind_goes_to_a_file(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mgraph.cli.options import FILE, JSON, PICTURE, ULPS, all_opened, opened
+from mgraph.cli.options import FILE, JSON, PICTURE, ULPS, all_opened, opened, put
 from mgraph.cli.terminal import complain, say, show, show_json, width, working
 from mgraph.errors import MgraphError
 
@@ -141,7 +141,8 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
         found = before.diff(after)
     if draw:
         with working("drawing"):
-            atomic.write_all({draw: picture_bytes(before.draw_diff(after, found), draw)})
+            drawn = picture_bytes(before.draw_diff(after, found), draw)
+        put({draw: drawn})
     if as_json:
         show_json({"a": old, "b": new, **diff_report.as_json(found)})
     else:

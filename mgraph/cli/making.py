@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mgraph.cli.options import FILE, OUT, SAVE, all_opened, draw_options, named, opened
+from mgraph.cli.options import FILE, OUT, SAVE, all_opened, draw_options, named, opened, put
 from mgraph.cli.terminal import complain, say, working
 from mgraph.errors import FileError, shown
 from mgraph.formats import TARGETS
@@ -84,8 +84,7 @@ def _write(path: str, data: bytes) -> None:
     """Write a result, and say where it is unless it is on standard output."""
     from mgraph.files import atomic
 
-    with working("writing"):
-        atomic.write_all({path: data})
+    put({path: data})
     if path != atomic.STANDARD:
         say(f"saved: {path}")
 
@@ -116,9 +115,8 @@ def extract(file: str, folder: str, force: bool) -> int:
     if there and not force:
         some = ", ".join(map(shown, there[:4])) + ", …" * (len(there) > 4)
         raise FileError(f"there already: {some}; nothing is written. --force overwrites, another DIR keeps both")
-    with working("writing"):
-        atomic.make_folder(folder)
-        atomic.write_all(made)
+    atomic.make_folder(folder)
+    put(made)
     for path in made:
         say(f"saved: {path}")
     for entry in entries:

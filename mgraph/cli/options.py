@@ -101,6 +101,14 @@ def all_opened(file: str, may_be_none: bool = False) -> list[Entry]:
     return entries
 
 
+def put(contents: dict[str, bytes]) -> None:
+    """Write files, all or none. Raises FileError."""
+    from mgraph.files.atomic import STANDARD, write_all
+
+    with working("writing", quiet=STANDARD in contents):
+        write_all(contents)
+
+
 @contextmanager
 def of_option(option: str) -> Iterator[None]:
     """Name the option whose value is refused in the block."""

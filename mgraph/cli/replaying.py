@@ -21,6 +21,7 @@ from mgraph.cli.options import (
     assigned,
     named,
     opened,
+    put,
     refuse_one_place,
 )
 from mgraph.cli.terminal import say, show, show_json, width, working
@@ -86,16 +87,14 @@ def run(
 def _write_run(graph: Graph, result: Run, save: str | None, draw: str | None, embed: bool) -> None:
     """Draw and save a run: both, or neither."""
     from mgraph.api import picture_bytes
-    from mgraph.files import atomic
 
     made = {}
     if draw:
         with working("drawing"):
             made[draw] = picture_bytes(graph.draw(result), draw, embed=embed)
-    with working("writing"):
-        if save:
-            made[save] = graph.with_run(result).to_bytes()
-        atomic.write_all(made)
+    if save:
+        made[save] = graph.with_run(result).to_bytes()
+    put(made)
 
 
 def _tell(**paths: str | None) -> None:
@@ -144,7 +143,7 @@ def rows(
     graph = graph.slice(only) if only else graph
     fixed = assigned(graph, settings)
     size = Path(table).stat().st_size if Path(table).is_file() else 0
-    with working(f"replaying {atomic.display(table)}", size) as progress:
+    with working(f"replaying {atomic.display(table)}", size, quiet=output == atomic.STANDARD) as progress:
         done = graph.replay_rows(
             table,
             output,
@@ -210,8 +209,7 @@ def fit(
             made[plot] = chart.curve(found.losses, f"Loss of {title}", plot)
     if save:
         made[save] = found.graph.to_bytes()
-    with working("writing"):
-        atomic.write_all(made)
+    put(made)
     if as_json:
         show_json({"losses": found.losses, "engine": found.engine, "parameters": reports.parameters(found.graph)})
     elif save != atomic.STANDARD:

@@ -123,10 +123,11 @@ def _coloured(stream: Any) -> bool:
 
 
 @contextmanager
-def working(what: str, size: int = 0) -> Iterator[Callable[[int], None]]:
+def working(what: str, size: int = 0, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """Where standard error is a terminal, show after two seconds what is being done, and erase it at the end.
 
-    The function is told of progress, in bytes; with ``size``, how many there are, the line has a percentage.
+    The function is told of progress, in bytes; with ``size``, how many there are, the line has a percentage. What
+    writes to standard output should be ``quiet``: that may be the same terminal, or a pager on it.
     """
     stream, done = sys.stderr, 0
 
@@ -134,7 +135,7 @@ def working(what: str, size: int = 0) -> Iterator[Callable[[int], None]]:
         nonlocal done
         done += count
 
-    if stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+    if quiet or stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
         yield advance
         return
     start, finished = monotonic(), threading.Event()

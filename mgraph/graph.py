@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mgraph.document import canonical
 from mgraph.document import model as _document
 from mgraph.document.collector import collector_paused
 from mgraph.document.model import Document
@@ -65,7 +66,7 @@ class Graph(View):
     @cached_property
     @collector_paused()
     def _digest(self) -> str:
-        return _document.digest(self._wiring.document)
+        return canonical.digest(self._wiring.document)
 
     @property
     @collector_paused()

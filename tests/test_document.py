@@ -7,11 +7,13 @@ import importlib.util
 import json
 import math
 import os
+import random
 import resource
 import struct
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ import mgraph
 from mgraph import DocumentError, FileError, Graph, Value, load, loads
 from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.document import model, strict_json
-from mgraph.document.model import NAME_LIMIT, canonical, dump, parse, schema, schema_text
+from mgraph.document.canonical import canonical
+from mgraph.document.model import NAME_LIMIT, dump, parse, schema, schema_text
 from mgraph.errors import CycleError, VersionError
 from mgraph.files import svg
 
@@ -420,6 +423,29 @@ def test_canonical_numbers_are_rfc_8785(x: float) -> None:
     if x == 0 and math.copysign(1, x) < 0:
         expected = expected.replace(b'"data":0', b'"data":-0.0')
     assert canonical(graph.document) == expected
+
+
+def doubles() -> Iterator[float]:
+    """Some of every binade, with all their digits and with few, and the neighbours of every power of ten."""
+    stream = random.Random(8785)
+    for power in range(-323, 309):
+        yield from (math.nextafter(x := float(f"1e{power}"), 0), x, math.nextafter(x, math.inf))
+    for exponent in range(-1074, 1024):
+        for digits in (17, 17, 17, 9, 4, 1):
+            x = math.ldexp(1 + stream.random(), exponent)
+            yield from (x, -float(f"{x:.{digits}g}"), float(round(x)) if exponent < 70 else x)
+
+
+def test_numbers_of_every_size_are_spelled_as_ecmascript_does() -> None:
+    finite = [x for x in doubles() if x and math.isfinite(x)]  # zeros have a sign here, and a test of their own
+    nodes = [{"id": "x", "op": "input", "data": x, "grad": -x} for x in finite]
+    nodes += [{"id": "y", "op": "add", "args": [x, -x]} for x in finite]
+    for part in batched(nodes, 5_000):
+        assert canonical({"mgraph": 1, "nodes": part}) == rfc8785.dumps({"mgraph": 1, "nodes": part})
+
+
+def batched(listed: list, size: int) -> Iterator[list]:
+    return (listed[k : k + size] for k in range(0, len(listed), size))
 
 
 @given(st.dictionaries(st.text(), st.none() | st.text() | st.integers(1 - 2**53, 2**53 - 1) | st.lists(st.text())))

@@ -1,4 +1,4 @@
-"""Format 1: what a document may hold, how it is read from bytes, and its canonical bytes.
+"""Format 1: what a document may hold, how it is read from bytes, and how it is written.
 
 A document is JSON data and stays so: a :class:`Document` is a dict, checked by Pydantic against the model in
 this module. What one node must know of another (that operands exist, that nothing depends on itself) is
@@ -7,10 +7,8 @@ this module. What one node must know of another (that operands exist, that nothi
 
 from __future__ import annotations
 
-import hashlib
 import re
 from copy import deepcopy
-from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
@@ -210,63 +208,6 @@ def _indented(value: object) -> bytes:
     if isinstance(value, list):
         return orjson.dumps(value)
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).replace(b"\n", b"\n  ")
-
-
-def canonical(document: Document) -> bytes:
-    """The canonical bytes: JSON by RFC 8785 (JCS), but for a negative zero, written ``-0.0``.
-
-    JCS writes both zeros as ``0``; two documents that differ in the sign of a zero are not the same.
-    """
-    nodes = [
-        {key: node[key] if key in _TEXTS else _canonical(node[key]) for key in _SORTED if key in node}  # type: ignore[literal-required]
-        for node in document["nodes"]
-    ]
-    return orjson.dumps({k: nodes if k == "nodes" else _canonical(document[k]) for k in sorted(document)})  # type: ignore[literal-required]
-
-
-def digest(document: Document) -> str:
-    """SHA-256 of the canonical bytes, as ``sha256:`` and 64 hexadecimal digits."""
-    return "sha256:" + hashlib.sha256(canonical(document)).hexdigest()
-
-
-_TEXTS = ("id", "label", "op", "scope", "source")
-_SORTED = sorted((*_TEXTS, "args", "data", "grad"))
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, float):
-        # Between these bounds orjson writes what ECMAScript writes; outside, and for integers, they differ.
-        plain = 1e-4 < abs(value) < 1e15 and value != int(value)
-        return value if plain else orjson.Fragment(_ecmascript(value))
-    if isinstance(value, dict):
-        return {key: _canonical(value[key]) for key in sorted(value, key=_utf16)}
-    if isinstance(value, list):
-        return [_canonical(each) for each in value]
-    return value
-
-
-def _utf16(key: str) -> bytes:
-    return key.encode("utf-16-be")
-
-
-def _ecmascript(x: float) -> bytes:
-    """Number::toString of ECMAScript 2024, clause 6.1.6.1.20, for a finite double."""
-    if x == 0.0:
-        return b"-0.0" if str(x)[0] == "-" else b"0"
-    sign, digit_tuple, exponent = Decimal(repr(x)).as_tuple()
-    all_digits = "".join(map(str, digit_tuple))
-    digits = all_digits.rstrip("0")
-    assert isinstance(exponent, int)
-    point = len(all_digits) + exponent
-    if len(digits) <= point <= 21:
-        text = digits + "0" * (point - len(digits))
-    elif 0 < point <= 21:
-        text = f"{digits[:point]}.{digits[point:]}"
-    elif -6 < point <= 0:
-        text = f"0.{'0' * -point}{digits}"
-    else:
-        text = f"{digits[0]}{'.' * (len(digits) > 1)}{digits[1:]}e{point - 1:+d}"
-    return ("-" * sign + text).encode()
 
 
 def _check_version(loaded: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from math import isfinite
 from typing import NamedTuple
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
-from mgraph.document.model import Node, digest
+from mgraph.document.canonical import digest
+from mgraph.document.model import Node
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FormatError, shown
 from mgraph.transforming.derivatives import gradient

@@ -25,7 +25,7 @@ from mgraph.arithmetic.ops import OPS
 from mgraph.checking.audit import verify
 from mgraph.checking.finite_differences import OWN_NOT_FINITE, Differences, slope_of
 from mgraph.replaying.plan import Plan, compile_plan
-from mgraph.replaying.run import reference
+from mgraph.replaying.reference import reference
 
 Document = dict[str, Any]
 

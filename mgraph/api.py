@@ -157,7 +157,7 @@ def from_torch(
     """
     from mgraph.formats import module
 
-    return Graph._of(module("torch").load(output, names, inputs=inputs, tolerance=tolerance, title=title))
+    return Graph._of(module("read.torch").load(output, names, inputs=inputs, tolerance=tolerance, title=title))
 
 
 def from_jax(
@@ -176,7 +176,7 @@ def from_jax(
     """
     from mgraph.formats import module
 
-    return Graph._of(module("jax").load(function, *args, names=names, tolerance=tolerance, title=title))
+    return Graph._of(module("read.jax").load(function, *args, names=names, tolerance=tolerance, title=title))
 
 
 def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, title: str | None = None) -> Graph:
@@ -187,7 +187,7 @@ def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, t
     """
     from mgraph.formats import module
 
-    return Graph._of(module("sympy").load(expressions, values, title=title))
+    return Graph._of(module("read.sympy").load(expressions, values, title=title))
 
 
 @collector_paused()

@@ -15,7 +15,8 @@ from conftest import HOSTILE, bits, random_document, random_value
 from mgraph import FormatError, Graph, Value, record
 from mgraph.arithmetic.ops import OPS
 from mgraph.checking.audit import ulps
-from mgraph.formats.read import cppad
+from mgraph.formats.read import cppad as from_cppad
+from mgraph.formats.write import cppad as to_cppad
 from mgraph.recording.value import apply
 
 
@@ -64,13 +65,13 @@ def test_every_op_means_the_same(op: str) -> None:
     rng = random.Random(op)
     ordinary = [[rng.uniform(-3, 3) * 10 ** rng.uniform(-4, 2) for _ in range(OPS[op].arity)] for _ in range(100)]
     hostile = [[a] if OPS[op].arity == 1 else [a, b] for a in HOSTILE for b in HOSTILE]
-    raw = cppad.dump(record(apply(op, *(Value(0.5, name=f"x{k}") for k in range(OPS[op].arity)))))
+    raw = to_cppad.dump(record(apply(op, *(Value(0.5, name=f"x{k}") for k in range(OPS[op].arity)))))
     for operands in ordinary + hostile:
         if op == "sigmoid" and operands[0] < -700:
             continue
         (got,), want = evaluate(raw, [], operands), OPS[op].forward(*operands)
-        if op in cppad.ULPS:
-            assert ulps(got, want) <= cppad.ULPS[op], (operands, got, want)
+        if op in to_cppad.ULPS:
+            assert ulps(got, want) <= to_cppad.ULPS[op], (operands, got, want)
         else:
             assert bits(got) == bits(want), (operands, got, want)
 
@@ -78,22 +79,22 @@ def test_every_op_means_the_same(op: str) -> None:
 @pytest.mark.parametrize("op", OPS)
 def test_every_op_comes_back(op: str) -> None:
     graph = record(apply(op, *(Value(0.5, name=f"x{k}") for k in range(OPS[op].arity))))
-    back = Graph(cppad.load(cppad.dump(graph)))
+    back = Graph(from_cppad.load(to_cppad.dump(graph)))
     assert all("data" not in node for node in back.nodes)
     for a in HOSTILE:
         for operands in [[a]] if OPS[op].arity == 1 else [[a, b] for b in HOSTILE]:
             if op == "sigmoid" and operands[0] < -700:
                 continue
             (got,), want = replayed(back, [], operands), OPS[op].forward(*operands)
-            if isinstance(cppad.OPS[op], str):
+            if isinstance(to_cppad.OPS[op], str):
                 assert bits(got) == bits(want), (operands, got, want)
             else:  # a choice that is composed loses the sign of a zero
-                assert ulps(got + 0.0, want + 0.0) <= cppad.ULPS.get(op, 0), (operands, got, want)
+                assert ulps(got + 0.0, want + 0.0) <= to_cppad.ULPS.get(op, 0), (operands, got, want)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_graphs(seed: int) -> None:
-    ops = tuple(op for op in OPS if op not in cppad.ULPS)
+    ops = tuple(op for op in OPS if op not in to_cppad.ULPS)
     root, values = random_value(seed, 200, ops)
     for value in values[:2]:
         value.op = "parameter"
@@ -101,10 +102,10 @@ def test_random_graphs(seed: int) -> None:
     p, x = leaves(graph)
     want = list(graph.replay().outputs.values())
     if "sigmoid" in {node["op"] for node in graph.nodes}:  # random_value squashes operands with it
-        assert evaluate(cppad.dump(graph), p, x) == pytest.approx(want, rel=1e-9)
+        assert evaluate(to_cppad.dump(graph), p, x) == pytest.approx(want, rel=1e-9)
     else:
-        assert list(map(bits, evaluate(cppad.dump(graph), p, x))) == list(map(bits, want))
-    back = Graph(cppad.load(cppad.dump(graph)))
+        assert list(map(bits, evaluate(to_cppad.dump(graph), p, x))) == list(map(bits, want))
+    back = Graph(from_cppad.load(to_cppad.dump(graph)))
     assert replayed(back, p, x) == pytest.approx(want, rel=1e-9)
 
 
@@ -116,7 +117,7 @@ def test_hostile_graphs_to_the_bit(seed: int) -> None:
         if node["op"] == "constant" and isinstance(node["data"], str):
             node["op"] = "input"
     graph = Graph(document)
-    raw = cppad.dump(graph)
+    raw = to_cppad.dump(graph)
     want = list(map(bits, graph.replay().outputs.values()))
     assert list(map(bits, evaluate(raw, *leaves(graph)))) == want
 
@@ -124,7 +125,7 @@ def test_hostile_graphs_to_the_bit(seed: int) -> None:
 def test_the_text() -> None:
     x, w = Value(2.0, name="x"), Value(3.0, name="w", op="parameter")
     graph = record((w * x + 0.5).relu(), title='A "small" function \\ é\n')
-    assert cppad.dump(graph).decode() == (
+    assert to_cppad.dump(graph).decode() == (
         "{\n"
         '"function_name": "A small function  é",\n'
         '"op_define_vec": [3,[{"op_code":1,"name":"mul","n_arg":2},{"op_code":2,"name":"add","n_arg":2},'
@@ -148,9 +149,9 @@ def test_constants_keep_their_bits() -> None:
             "outputs": ["x", *(f"k{k}" for k in range(5))],
         }
     )
-    raw = cppad.dump(graph)
+    raw = to_cppad.dump(graph)
     assert list(map(bits, evaluate(raw, [], [1.0]))) == list(map(bits, [1.0, *numbers]))
-    back = Graph(cppad.load(raw))
+    back = Graph(from_cppad.load(raw))
     assert back.outputs == ["x[0]", "c[0]", "c[1]", "c[2]", "c[3]", "c[4]"]
     assert list(map(bits, replayed(back, [], [1.0]))) == list(map(bits, [1.0, *numbers]))
 
@@ -158,20 +159,20 @@ def test_constants_keep_their_bits() -> None:
 @pytest.mark.parametrize("number", [nan, inf, -inf])
 def test_a_constant_that_json_lacks_is_refused(number: float) -> None:
     with pytest.raises(FormatError) as caught:
-        cppad.dump(record(Value(1.0) + Value(number, name="k", op="constant")))
+        to_cppad.dump(record(Value(1.0) + Value(number, name="k", op="constant")))
     assert str(caught.value) == f"the constant 'k' is {number}, which CppAD's JSON has no number for"
 
 
 def test_an_op_without_a_mapping_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(cppad.OPS, "neg")
+    monkeypatch.delitem(to_cppad.OPS, "neg")
     with pytest.raises(FormatError) as caught:
-        cppad.dump(Graph({"mgraph": 1, "nodes": [{"id": "y", "op": "neg", "args": [2.0]}]}))
+        to_cppad.dump(Graph({"mgraph": 1, "nodes": [{"id": "y", "op": "neg", "args": [2.0]}]}))
     assert str(caught.value) == "the op neg of node 'y' has no meaning in CppAD's JSON"
 
 
 def graph_of(*usages: list[Any], ops: str, constants: tuple[float, ...] = (), **more: Any) -> dict[str, Any]:
     """A graph of one parameter (node 1), one variable (2), constants (from 3) and these usages."""
-    arities = cppad.ARITIES
+    arities = from_cppad.ARITIES
     defined = [
         {"op_code": k + 1, "name": name} | ({"n_arg": arities[name]} if name in arities else {})
         for k, name in enumerate(ops.split())
@@ -189,8 +190,8 @@ def graph_of(*usages: list[Any], ops: str, constants: tuple[float, ...] = (), **
 
 
 def read(graph: dict[str, Any]) -> Graph:
-    assert cppad.match(graph)
-    return Graph(cppad.load(json.dumps(graph).encode()))
+    assert from_cppad.match(graph)
+    return Graph(from_cppad.load(json.dumps(graph).encode()))
 
 
 def test_a_graph_by_the_grammar() -> None:
@@ -207,7 +208,7 @@ def test_a_graph_by_the_grammar() -> None:
     ]
     run = back.replay({"p[0]": 2.0, "x[0]": -1.5})
     assert run.outputs["r[2]"] == OPS["sin"].forward((2.0 - 1.5 + 0.5) * -1.5)
-    assert Graph(cppad.load(json.dumps(graph).encode(), "mine")).document["title"] == "mine"
+    assert Graph(from_cppad.load(json.dumps(graph).encode(), "mine")).document["title"] == "mine"
 
 
 @pytest.mark.parametrize("name", ["lt", "le", "eq"])
@@ -258,9 +259,9 @@ def test_a_small_file_has_few_leaves() -> None:
 
 
 def test_match() -> None:
-    assert cppad.match(graph_of([1, 2], ops="sin"))
-    assert not cppad.match({"mgraph": 1, "nodes": []})
-    assert not cppad.match([1])
+    assert from_cppad.match(graph_of([1, 2], ops="sin"))
+    assert not from_cppad.match({"mgraph": 1, "nodes": []})
+    assert not from_cppad.match([1])
 
 
 SIN = graph_of([1, 2], ops="sin")
@@ -309,7 +310,7 @@ BROKEN: list[tuple[Any, str]] = [
             graph_of([1, 2], [2, 2], ops=f"sin {name}"),
             f"$.op_usage_vec[1][1]: CppAD's {name} is not supported; mgraph has no op for it",
         )
-        for name in cppad.REFUSED
+        for name in from_cppad.REFUSED
     ),
 ]
 
@@ -317,7 +318,7 @@ BROKEN: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("graph", "says"), BROKEN)
 def test_refusals(graph: Any, says: str) -> None:
     with pytest.raises(FormatError) as caught:
-        cppad.load(json.dumps(graph).encode())
+        from_cppad.load(json.dumps(graph).encode())
     assert str(caught.value) == says
 
 
@@ -332,12 +333,12 @@ def test_refusals(graph: Any, says: str) -> None:
 )
 def test_what_is_not_json(raw: bytes, says: str) -> None:
     with pytest.raises(FormatError) as caught:
-        cppad.load(raw)
+        from_cppad.load(raw)
     assert str(caught.value) == says
 
 
 def test_cut_and_changed_files_are_refused_and_never_crash() -> None:
-    raw = cppad.dump(record(random_value(1, 30)[0]))
+    raw = to_cppad.dump(record(random_value(1, 30)[0]))
     rng = random.Random(7)
     for _ in range(400):
         changed = bytearray(raw[: rng.randrange(len(raw))] if rng.random() < 0.3 else raw)
@@ -345,4 +346,4 @@ def test_cut_and_changed_files_are_refused_and_never_crash() -> None:
             if changed:
                 changed[rng.randrange(len(changed))] = rng.choice(b'0123456789[]{},"-.e ax')
         with suppress(FormatError):
-            Graph(cppad.load(bytes(changed)))
+            Graph(from_cppad.load(bytes(changed)))

@@ -18,7 +18,7 @@ from mgraph.arithmetic.ops import OPS
 from mgraph.checking import audit, finite_differences
 from mgraph.cli import reports
 from mgraph.replaying.plan import Plan, compile_plan
-from mgraph.replaying.run import reference
+from mgraph.replaying.reference import reference
 
 trials = sample_script(ROOT / "exactness" / "differences")
 SMOOTH = [name for name, op in OPS.items() if op.kink is None]

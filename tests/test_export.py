@@ -420,7 +420,7 @@ def test_formats_that_do_not_exist() -> None:
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    for name in [each for each in sys.modules if each.startswith("mgraph.formats.read.onnx")]:
+    for name in [each for each in sys.modules if each.startswith("mgraph.formats.write.onnx")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(FormatError, match="this needs the package onnx, which is not installed: pip install onnx"):
         load(ROOT / "samples/tanh.json").export("onnx")

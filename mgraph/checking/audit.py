@@ -17,7 +17,7 @@ from mgraph.checking.finite_differences import Differences, differentiate
 from mgraph.document.model import Document
 from mgraph.errors import ReplayError
 from mgraph.replaying.plan import Plan
-from mgraph.replaying.run import forward, sweep
+from mgraph.replaying.reference import forward, sweep
 
 CHUNK = 1024
 """Numbers that are compared at once, as bytes."""

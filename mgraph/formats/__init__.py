@@ -1,8 +1,8 @@
-"""Foreign formats, one module each, and the table of those that a graph can be exported to.
+"""Foreign formats, one module a format and direction, and the table of those that a graph can be exported to.
 
-The core knows none of them; a module here knows one format and nothing of the others. A module that reads has
-``load``, which returns a document; one that writes has ``dump``, which takes a wiring and returns bytes, and ``OPS``:
-how the format spells each op. An op that is not in ``OPS`` is refused by name.
+The core knows none of them; a module here knows one format and nothing of the others. One in ``read`` has a function
+``read``, which returns a document; one in ``write`` has ``write``, which takes a wiring and returns bytes, and
+``OPS``: how the format spells each op. An op that is not in ``OPS`` is refused by name.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ class Target(NamedTuple):
 
 
 TARGETS = {
-    "json": Target("json", ".json", "mgraph's own document"),
-    "python": Target("python", ".py", "a Python module without dependencies"),
-    "numpy": Target("numpy", ".py", "a Python module over NumPy arrays: many rows at once"),
-    "torch": Target("torch", ".py", "a Python module over PyTorch tensors"),
-    "jax": Target("jax", ".py", "a Python module over JAX arrays"),
-    "c": Target("c", ".c", "one file of C99"),
-    "onnx": Target("onnx", ".onnx", "an ONNX model in float64"),
-    "latex": Target("latex", ".tex", "LaTeX, an equation a node"),
-    "latex-expression": Target("latex", ".tex", "LaTeX, one expression an output", "dump_expression"),
-    "sympy": Target("sympy", ".py", "a Python module that builds SymPy expressions"),
-    "mermaid": Target("mermaid", ".mmd", "a Mermaid flowchart"),
-    "dot": Target("dot", ".dot", "the picture's DOT text"),
-    "graphml": Target("networkx", ".graphml", "GraphML, by NetworkX", "dump_graphml"),
-    "node-link": Target("networkx", ".json", "NetworkX's node-link JSON"),
-    "cppad": Target("cppad", ".json", "CppAD's JSON AD graph"),
-    "csv": Target("csv", ".csv", "a table, a node a row"),
+    "json": Target("write.json", ".json", "mgraph's own document"),
+    "python": Target("write.python", ".py", "a Python module without dependencies"),
+    "numpy": Target("write.numpy", ".py", "a Python module over NumPy arrays: many rows at once"),
+    "torch": Target("write.torch", ".py", "a Python module over PyTorch tensors"),
+    "jax": Target("write.jax", ".py", "a Python module over JAX arrays"),
+    "c": Target("write.c", ".c", "one file of C99"),
+    "onnx": Target("write.onnx", ".onnx", "an ONNX model in float64"),
+    "latex": Target("write.latex", ".tex", "LaTeX, an equation a node"),
+    "latex-expression": Target("write.latex", ".tex", "LaTeX, one expression an output", "dump_expression"),
+    "sympy": Target("write.sympy", ".py", "a Python module that builds SymPy expressions"),
+    "mermaid": Target("write.mermaid", ".mmd", "a Mermaid flowchart"),
+    "dot": Target("write.dot", ".dot", "the picture's DOT text"),
+    "graphml": Target("write.networkx", ".graphml", "GraphML, by NetworkX", "dump_graphml"),
+    "node-link": Target("write.networkx", ".json", "NetworkX's node-link JSON"),
+    "cppad": Target("write.cppad", ".json", "CppAD's JSON AD graph"),
+    "csv": Target("write.csv", ".csv", "a table, a node a row"),
 }
 
 
@@ -61,14 +61,17 @@ def export(wiring: Wiring, to: str) -> bytes:
 
 
 def module(name: str) -> Any:
-    """The module of a format. Raises FormatError if the package that it needs is not installed."""
+    """The module of a format and direction, such as ``read.onnx``.
+
+    Raises FormatError if the package that it needs is not installed.
+    """
     try:
         return import_module(f"mgraph.formats.{name}")
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("", "mgraph"):
             raise
-        extra = name.partition("_")[0]
+        extra = name.partition(".")[2].partition("_")[0]
         also = f" (the extra [{extra}] brings all that {extra} needs)" if extra in EXTRAS else ""
         message = f"this needs the package {package}, which is not installed: pip install {package}{also}"
         raise FormatError(message) from None

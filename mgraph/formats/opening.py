@@ -121,7 +121,7 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
         )
     try:
         if path.lower().endswith(".onnx"):
-            yield Kept(where, "", module("onnx").load(raw, Path(path).parent), None)
+            yield Kept(where, "", module("read.onnx").load(raw, Path(path).parent), None)
         elif png.match(raw):
             yield Kept(where, "PNG picture", _carried(png.load(raw)), None)
         elif svg.match(raw):
@@ -155,7 +155,7 @@ def _json(raw: bytes, where: str) -> Iterator[Kept]:
         return
     loaded = strict_json.loads(raw)
     if isinstance(loaded, dict) and "op_usage_vec" in loaded:  # one of CppAD's keys
-        yield Kept(where, "", module("cppad").load(raw, loaded=loaded), None)
+        yield Kept(where, "", module("read.cppad").load(raw, loaded=loaded), None)
         return
     yield Kept(where, "", _document.checked(loaded, raw), None)
 

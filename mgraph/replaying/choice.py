@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from mgraph.errors import ReplayError, shown
-from mgraph.replaying.run import Execute, reference
+from mgraph.replaying.reference import Execute, reference
 
 if TYPE_CHECKING:
     from mgraph.replaying.compiled import replayer

@@ -11,7 +11,7 @@ from mgraph.recording.value import OPERATORS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "ops.md"
-STUBS = ROOT / "mgraph" / "op_types.pyi"
+STUBS = ROOT / "mgraph" / "recording" / "op_types.pyi"
 START, END = "<!-- table -->\n", "<!-- end of table -->"
 
 HEAD = '''"""Every op as a method of Value and as a function, for type checkers and editors: by docs/make_ops.py."""

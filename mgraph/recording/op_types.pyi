@@ -2,7 +2,7 @@
 
 from typing import SupportsFloat, overload
 
-from mgraph.recording.value import Value
+from mgraph.value import Value
 
 __all__ = [
     "abs",

@@ -75,11 +75,10 @@ class Graph(View):
 
         The first two are equal for graphs that differ only in ids, labels or order.
         """
-        from mgraph.document.canonical_order import numbering, recipe, structure
+        from mgraph.document.canonical_order import digests
 
-        order = numbering(self._wiring)
-        found = {"structure": structure(self._wiring, order), "recipe": recipe(self._wiring, order)}
-        return {**found, "document": self.digest}
+        structure, recipe = digests(self._wiring)
+        return {"structure": structure, "recipe": recipe, "document": self.digest}
 
     def slice(self, outputs: Iterable[str]) -> Graph:
         """The graph of what ``outputs`` need, and of nothing else. Raises ReplayError for an unknown name, or none."""

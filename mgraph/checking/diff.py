@@ -84,7 +84,7 @@ class Diff:
 def diff(a: Wiring, b: Wiring) -> Diff:
     """Compare two graphs. Numbers are the recorded ones, or, where either lacks one, those of replays of both."""
     to = matched(a, b)
-    pairs = sorted(((i, j) for i, j in enumerate(to) if j >= 0), key=lambda pair: pair[1])
+    pairs = sorted(((i, j) for i, j in enumerate(to) if j is not None), key=lambda pair: pair[1])
     causes, affected = _node_causes(a, b, to, pairs)
     causes += _whole_causes(a, b, to)
     at_all = any(cause.kind != "tolerance" for cause in causes)
@@ -131,7 +131,7 @@ def union(a: Wiring, b: Wiring, found: Diff) -> tuple[Wiring, dict[str, str]]:
 
 
 def _node_causes(
-    a: Wiring, b: Wiring, to: Sequence[int], pairs: list[tuple[int, int]]
+    a: Wiring, b: Wiring, to: Sequence[int | None], pairs: list[tuple[int, int]]
 ) -> tuple[list[Cause], bytearray]:
     """What changed node by node, and which nodes of ``b`` compute something else than they did."""
     causes: list[Cause] = []
@@ -158,20 +158,18 @@ def _node_causes(
             affected[j] = True
         if leaves and node["op"] != old["op"]:  # which changes no number of data
             causes.append(Cause("leaf", name, old["op"], node["op"]))
-    removed = [node for node, j in zip(a.nodes, to, strict=True) if j < 0]
+    removed = [node for node, j in zip(a.nodes, to, strict=True) if j is None]
     return causes + [Cause("removed", node["id"], expression(node), None) for node in removed], affected
 
 
-def _whole_causes(a: Wiring, b: Wiring, to: Sequence[int]) -> list[Cause]:
+def _whole_causes(a: Wiring, b: Wiring, to: Sequence[int | None]) -> list[Cause]:
     """What changed of outputs, seeds and tolerance."""
     causes = []
     if [to[a.index[name]] for name in a.outputs] != [b.index[name] for name in b.outputs]:
         causes.append(Cause("outputs", None, tuple(a.outputs), tuple(b.outputs)))
     if own_seeds(a) is not None or own_seeds(b) is not None:
         new = {
-            b.nodes[to[k]]["id"] if to[k] >= 0 else name: seed
-            for name, seed in a.seeds.items()
-            for k in [a.index[name]]
+            name if j is None else b.nodes[j]["id"]: seed for name, seed in a.seeds.items() for j in [to[a.index[name]]]
         }
         for name in dict.fromkeys((*new, *b.seeds)):
             x, y = new.get(name), b.seeds.get(name)

@@ -20,14 +20,14 @@ ALIGNED = 10_000_000
 """Pairs of unmatched operations up to which they are aligned: that takes quadratic time at the worst."""
 
 
-def matched(a: Wiring, b: Wiring) -> list[int]:
-    """For each node of ``a``, by position, the position of its counterpart in ``b``, or -1."""
+def matched(a: Wiring, b: Wiring) -> list[int | None]:
+    """For each node of ``a``, by position, the position of its counterpart in ``b``, or None."""
     first, second = numbering(a), numbering(b)
     if structure(a, first) == structure(b, second):
         to = [j for _, j in sorted(zip(first, second, strict=True))]
         # Operands that change places may leave the structure as it was; then names tell what happened.
         if not _crossed(a, b, to):
-            return to
+            return [*to]
     return _Matching(a, b).to
 
 
@@ -45,14 +45,15 @@ class _Matching:
 
     def __init__(self, a: Wiring, b: Wiring) -> None:
         self.a, self.b = a, b
-        self.to, self.back = [-1] * len(a), [-1] * len(b)
+        self.to: list[int | None] = [None] * len(a)
+        self.back: list[int | None] = [None] * len(b)
         self._starts = a.starts, b.starts
         outputs = set(b.outputs)
         kept = {name for name in a.outputs if name in outputs}
         self._by_id(lambda node: node["op"] in LEAVES or node["id"] in kept)
         self._by_label()
         left = len(a) + 1
-        while 0 < len(self._left()) < left and -1 in self.back:
+        while 0 < len(self._left()) < left and None in self.back:
             left = len(self._left())
             self._by_colour()
             self._by_id(lambda node: True)
@@ -64,13 +65,13 @@ class _Matching:
 
     def _left(self) -> list[int]:
         """The nodes of ``a`` that have no counterpart yet."""
-        return [i for i, j in enumerate(self.to) if j < 0]
+        return [i for i, j in enumerate(self.to) if j is None]
 
     def _pair(self, i: int, j: int) -> None:
         self.to[i], self.back[j] = j, i
 
     def _free(self, i: int, j: int) -> bool:
-        return self.to[i] < 0 and self.back[j] < 0
+        return self.to[i] is None and self.back[j] is None
 
     def _operands(self, i: int, j: int) -> list[tuple[int, int]]:
         """The operands of both nodes, position by position, where they are nodes without counterparts."""
@@ -80,8 +81,8 @@ class _Matching:
 
     def _namesakes(self) -> list[tuple[int, int]]:
         """The nodes without counterparts whose ids are the same."""
-        found = ((i, self.b.index.get(self.a.nodes[i]["id"], -1)) for i in self._left())
-        return [(i, j) for i, j in found if j >= 0 and self.back[j] < 0]
+        found = ((i, self.b.index.get(self.a.nodes[i]["id"])) for i in self._left())
+        return [(i, j) for i, j in found if j is not None and self.back[j] is None]
 
     def _by_id(self, chosen: Callable[[Node], bool]) -> None:
         for i, j in self._namesakes():
@@ -101,7 +102,7 @@ class _Matching:
         first, second = colours(self.a, self.b, self.to, self.back)
         pool: dict[int, list[int]] = {}
         for j, colour in enumerate(second):
-            if self.back[j] < 0:
+            if self.back[j] is None:
                 pool.setdefault(colour, []).append(j)
         supply = {colour: len(places) for colour, places in pool.items()}
         demand = Counter(first[i] for i in self._left())
@@ -112,7 +113,7 @@ class _Matching:
                 self._pair(i, j)
         for root in reversed(self._left()):
             places = pool.get(first[root], [])
-            while self.to[root] < 0 and places:
+            while self.to[root] is None and places:
                 stack = [(root, places.pop())]
                 while stack:
                     i, j = stack.pop()
@@ -122,7 +123,7 @@ class _Matching:
 
     def _top_down(self) -> None:
         """Outputs at the same place, then from each pair to operands at the same place, if they are akin."""
-        stack = [pair for i, j in enumerate(self.to) if j >= 0 for pair in self._operands(i, j)]
+        stack = [pair for i, j in enumerate(self.to) if j is not None for pair in self._operands(i, j)]
         ends = zip(self.a.outputs, self.b.outputs, strict=False)
         stack += [(self.a.index[p], self.b.index[q]) for p, q in ends]
         while stack:
@@ -134,7 +135,7 @@ class _Matching:
     def _align(self) -> None:
         """Operations without counterparts in the order of the lists, by the longest runs of the same ops."""
         first, second = (
-            [k for k, other in enumerate(matched) if other < 0 and "args" in wiring.nodes[k]]
+            [k for k, other in enumerate(matched) if other is None and "args" in wiring.nodes[k]]
             for wiring, matched in ((self.a, self.to), (self.b, self.back))
         )
         if len(first) * len(second) > ALIGNED:
@@ -150,12 +151,14 @@ class _Matching:
         for i, j in namesakes:
             if self._free(i, j) and self._same_operands(i, j):
                 self._pair(i, j)
-        places = {tuple(self.b.operands[second[j] : second[j + 1]]): j for j, i in enumerate(self.back) if i < 0}
+        places: dict[tuple[int | None, ...], int] = {
+            tuple(self.b.operands[second[j] : second[j + 1]]): j for j, i in enumerate(self.back) if i is None
+        }
         for i in self._left():  # a pair found here lets those after it be found in the same pass
-            operands = (self.to[p] if p >= 0 else -1 for p in self.a.operands[first[i] : first[i + 1]])
-            j = places.get(tuple(operands), -1)
-            if j >= 0 and self._free(i, j) and not _named(self.a.nodes[i]["id"]) and self._same_operands(i, j):
-                self._pair(i, j)
+            there = tuple(self.to[p] if p >= 0 else -1 for p in self.a.operands[first[i] : first[i + 1]])
+            found = None if _named(self.a.nodes[i]["id"]) else places.get(there)
+            if found is not None and self._free(i, found) and self._same_operands(i, found):
+                self._pair(i, found)
         for i, j in namesakes:
             if self._free(i, j) and self._akin(i, j):
                 self._pair(i, j)
@@ -171,16 +174,16 @@ def _named(name: str) -> bool:
     return AUTOMATIC.fullmatch(name) is None
 
 
-def _labels(wiring: Wiring, matched: Sequence[int]) -> dict[str, list[int]]:
+def _labels(wiring: Wiring, matched: Sequence[int | None]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for k, node in enumerate(wiring.nodes):
-        if node["op"] in LEAVES and matched[k] < 0 and "label" in node:
+        if node["op"] in LEAVES and matched[k] is None and "label" in node:
             found.setdefault(node["label"], []).append(k)
     return found
 
 
 def operand_changes(
-    a: Wiring, b: Wiring, to: Sequence[int], i: int, j: int
+    a: Wiring, b: Wiring, to: Sequence[int | None], i: int, j: int
 ) -> Iterator[tuple[int, str | float | None, str | float | None]]:
     """Position, before and after of each operand of a pair that is not the other's counterpart."""
     both = zip_longest(a.nodes[i].get("args", ()), b.nodes[j].get("args", ()))

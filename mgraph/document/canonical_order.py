@@ -14,103 +14,121 @@ from mgraph.document.model import Node
 from mgraph.document.wiring import Wiring
 
 
-def structure(wiring: Wiring, order: Sequence[int] | None = None) -> str:
+def digests(wiring: Wiring) -> tuple[str, str]:
+    """Those of the structure and of the recipe, as ``sha256:`` and 64 hexadecimal digits.
+
+    The recipe is the structure, the leaves' recorded numbers, and the seeds where they are not the default ones.
+    """
+    order = numbering(wiring)
+    found = structure(wiring, order)
+    known = _given(wiring)
+    numbers = [f"{k} {known[i]}" for k, i in enumerate(order) if i in known]
+    return found, _digest([found, *numbers, *["no seeds"] * (own_seeds(wiring) == {})])
+
+
+def structure(wiring: Wiring, order: Sequence[int]) -> str:
     """SHA-256 of ops, operands, literals and outputs, as ``sha256:`` and 64 hexadecimal digits.
 
-    It does not depend on ids, labels, recorded numbers or the order of the list. ``order`` is what :func:`numbering`
-    gives, where that is known already.
+    It does not depend on ids, labels, recorded numbers or the order of the list. ``order`` is :func:`numbering`'s.
     """
-    order = numbering(wiring) if order is None else order
-    number = _inverse(order)
-    starts, operands, nodes = wiring.starts, wiring.operands, wiring.nodes
+    number = {k: str(each) for each, k in enumerate(order)}
+    starts, operands = wiring.starts, wiring.operands
     lines = []
     for k in order:
-        node = nodes[k]
-        parts = [node["op"]]
-        for position, operand in enumerate(node.get("args", ()), starts[k]):
-            parts.append(str(number[operands[position]]) if isinstance(operand, str) else bits(operand))
-        lines.append(" ".join(parts))
-    lines.append(f"outputs {' '.join(str(number[wiring.index[name]]) for name in wiring.outputs)}")
+        node = wiring.nodes[k]
+        below = operands[starts[k] : starts[k + 1]]
+        known = [number[i] if i >= 0 else bits(x) for i, x in zip(below, node.get("args", ()), strict=True)]
+        lines.append(" ".join([node["op"], *known]))
+    lines.append(" ".join(["outputs", *(number[wiring.index[name]] for name in wiring.outputs)]))
     return _digest(lines)
-
-
-def recipe(wiring: Wiring, order: Sequence[int] | None = None) -> str:
-    """SHA-256 of the structure, the leaves' recorded numbers, and the seeds where they are not the default ones."""
-    order = numbering(wiring) if order is None else order
-    known = _given(wiring)
-    lines = [structure(wiring, order), *(f"{k} {known[i]}" for k, i in enumerate(order) if i in known)]
-    return _digest(lines + ["no seeds"] * (own_seeds(wiring) == {}))
 
 
 def numbering(wiring: Wiring) -> list[int]:
     """The nodes' positions in canonical order.
 
-    What the outputs need comes first. The rest follows from its own roots, ordered by digests of what is below and
-    around them. Equal digests mean interchangeable roots but for contrived graphs; in those the ids decide.
+    What the outputs need comes first. The rest follows from its own roots, ordered by their colours: digests of what is
+    below and around them. Equal colours mean interchangeable roots but for contrived graphs; in those the ids decide.
     """
-    starts, operands, nodes = wiring.starts, wiring.operands, wiring.nodes
     order: list[int] = []
-    met = bytearray(len(wiring))
-
-    def walk(roots: Iterable[int]) -> None:
-        for root in roots:
-            stack = [root]
-            while stack:
-                k = stack.pop()
-                if k < 0:  # all below ~k is finished
-                    order.append(~k)
-                elif not met[k]:
-                    met[k] = True
-                    stack.append(~k)
-                    stack.extend(i for i in reversed(operands[starts[k] : starts[k + 1]]) if i >= 0)
-
-    walk(wiring.index[name] for name in wiring.outputs)
+    done = bytearray(len(wiring))
+    _walk(wiring, [wiring.index[name] for name in wiring.outputs], order, done)
     if len(order) < len(wiring):
-        rest = [k for k in range(len(wiring)) if not met[k]]
-        used = {i for k in rest for i in operands[starts[k] : starts[k + 1]]}
+        rest = [k for k, passed in enumerate(done) if not passed]
+        used = {i for k in rest for i in wiring.operands[wiring.starts[k] : wiring.starts[k + 1]]}
         roots = [k for k in rest if k not in used]
         keys: list[tuple[object, ...]] = [() for _ in roots]
         for given in ({}, _given(wiring)):
             if len(set(keys)) < len(roots):
-                found = _surroundings(wiring, rest, order, given)
-                keys = [(*key, found[k]) for key, k in zip(keys, roots, strict=True)]
-        keys = [(*key, nodes[k]["id"]) for key, k in zip(keys, roots, strict=True)]
-        walk(k for _, k in sorted(zip(keys, roots, strict=True)))
+                colours = _refined(wiring, rest, order, given)
+                keys = [(*key, colours[k]) for key, k in zip(keys, roots, strict=True)]
+        keys = [(*key, wiring.nodes[k]["id"]) for key, k in zip(keys, roots, strict=True)]
+        _walk(wiring, [k for _, k in sorted(zip(keys, roots, strict=True))], order, done)
     return order
 
 
-def _surroundings(wiring: Wiring, rest: list[int], order: list[int], known: dict[int, str]) -> dict[int, bytes]:
-    """Digests of the nodes in ``rest``: of all below, then of all that uses that, then of all below once more.
+def _walk(wiring: Wiring, roots: Sequence[int], order: list[int], done: bytearray) -> None:
+    """Append to ``order`` what the roots need and is not done: operands from the first on, then their consumer."""
+    starts, operands = wiring.starts, wiring.operands
+    for root in roots:
+        stack = [root]
+        while stack:
+            k = stack[-1]
+            waiting = [i for i in operands[starts[k] : starts[k + 1]] if i >= 0 and not done[i]]
+            if waiting:
+                stack.extend(reversed(waiting))
+            else:
+                stack.pop()
+                if not done[k]:
+                    done[k] = True
+                    order.append(k)
 
-    So they tell apart what is shared from what is not. ``order`` has the nodes that are numbered already.
+
+def _refined(wiring: Wiring, rest: list[int], order: list[int], given: dict[int, str]) -> dict[int, bytes]:
+    """The colours of the nodes in ``rest``: of all below, then of all that uses that, then of all below once more.
+
+    So they tell apart what is shared from what is not. The nodes in ``order`` are told apart already, by their numbers,
+    and ``given`` are numbers that a replay starts from.
     """
+    numbered = {k: b"%d" % number for number, k in enumerate(order)}
+    own = {k: given.get(k, "").encode() for k in rest}
+    below = _coloured_from_below(wiring, rest, own, numbered)
+    around = _coloured_from_above(wiring, rest, own, below)
+    return _coloured_from_below(wiring, rest, around, numbered)
+
+
+def _coloured_from_below(
+    wiring: Wiring, rest: list[int], own: dict[int, bytes], numbered: dict[int, bytes]
+) -> dict[int, bytes]:
+    """A colour by op, the node's own colour and its operands' new ones."""
     starts, operands, nodes = wiring.starts, wiring.operands, wiring.nodes
-    found = {k: b"%d" % number for number, k in enumerate(order)}
-    around = {k: known.get(k, "").encode() for k in rest}
+    colours = numbered.copy()
+    for k in rest:
+        below = zip(operands[starts[k] : starts[k + 1]], nodes[k].get("args", ()), strict=True)
+        known = [colours[i] if i >= 0 else bits(x).encode() for i, x in below]
+        colours[k] = _colour(nodes[k]["op"].encode(), own[k], *known)
+    return colours
 
-    def digest(parts: Iterable[bytes]) -> bytes:
-        return hashlib.sha256(b" ".join(parts)).digest()
 
-    def look_down() -> None:
-        for k in rest:
-            below = [
-                found[operands[p]] if isinstance(operand, str) else bits(operand).encode()
-                for p, operand in enumerate(nodes[k].get("args", ()), starts[k])
-            ]
-            found[k] = digest((nodes[k]["op"].encode(), around[k], *below))
-
-    look_down()
+def _coloured_from_above(
+    wiring: Wiring, rest: list[int], own: dict[int, bytes], below: dict[int, bytes]
+) -> dict[int, bytes]:
+    """A colour by that from below, the node's own, and its consumers' new ones with the place that it has there."""
+    starts, operands = wiring.starts, wiring.operands
+    colours: dict[int, bytes] = {}
     uses: dict[int, list[bytes]] = {k: [] for k in rest}
     for k in reversed(rest):
-        around[k] = digest((found[k], around[k], *sorted(uses[k])))
-        for p, i in enumerate(operands[starts[k] : starts[k + 1]]):
+        colours[k] = _colour(below[k], own[k], *sorted(uses[k]))
+        for place, i in enumerate(operands[starts[k] : starts[k + 1]]):
             if i in uses:
-                uses[i].append(b"%d" % p + around[k])
-    look_down()
-    return found
+                uses[i].append(b"%d" % place + colours[k])
+    return colours
 
 
-def colours(a: Wiring, b: Wiring, to: Sequence[int], back: Sequence[int]) -> tuple[list[int], list[int]]:
+def _colour(*parts: bytes) -> bytes:
+    return hashlib.sha256(b" ".join(parts)).digest()
+
+
+def colours(a: Wiring, b: Wiring, to: Sequence[int | None], back: Sequence[int | None]) -> tuple[list[int], list[int]]:
     """A number for each node of two graphs, the same for two nodes that compute the same from the same.
 
     Nodes that are matched already, by ``to`` and ``back``, are the same whatever they compute; other leaves are
@@ -118,23 +136,23 @@ def colours(a: Wiring, b: Wiring, to: Sequence[int], back: Sequence[int]) -> tup
     """
     seen: dict[tuple[object, ...], int] = {}
 
-    def paint(wiring: Wiring, marks: Iterable[int]) -> list[int]:
+    def paint(wiring: Wiring, pairs: Iterable[int | None]) -> list[int]:
         painted: list[int] = []
         starts, operands, nodes = wiring.starts, wiring.operands, wiring.nodes
-        for k, mark in enumerate(marks):
-            if mark < 0:
-                painted.append(mark)
-                continue
+        for k, pair in enumerate(pairs):
             node, below = nodes[k], operands[starts[k] : starts[k + 1]]
-            known = [painted[i] if i >= 0 else bits(x) for i, x in zip(below, node.get("args", ()), strict=True)]
-            key = (node["op"], *known) if "args" in node else (node["op"], value(node))
+            key: tuple[object, ...]
+            if pair is not None:
+                key = ("a pair", pair)
+            elif "args" in node:
+                known = (painted[i] if i >= 0 else bits(x) for i, x in zip(below, node["args"], strict=True))
+                key = (node["op"], *known)
+            else:
+                key = (node["op"], value(node))
             painted.append(seen.setdefault(key, len(seen)))
         return painted
 
-    return (
-        paint(a, (~i if j >= 0 else 0 for i, j in enumerate(to))),
-        paint(b, (~i if i >= 0 else 0 for i in back)),
-    )
+    return paint(a, (None if j is None else i for i, j in enumerate(to))), paint(b, back)
 
 
 def bits(x: float | str) -> str:
@@ -161,13 +179,6 @@ def _given(wiring: Wiring) -> dict[int, str]:
         k = wiring.index[name]
         given[k] = f"{given.get(k, '')} seed {bits(seed)}"
     return given
-
-
-def _inverse(order: Sequence[int]) -> list[int]:
-    number = [0] * len(order)
-    for each, k in enumerate(order):
-        number[k] = each
-    return number
 
 
 def _digest(lines: Iterable[str]) -> str:

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-MYPY = [sys.executable, "-m", "mypy", "--strict", "--config-file", ""]
-PYRIGHT = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable]
+CHECKERS = {
+    "mypy": [sys.executable, "-m", "mypy", "--strict"],  # with the cache of test_house's run
+    "pyright": [sys.executable, "-m", "pyright", "--pythonpath", sys.executable],
+}
+
+RIGHT = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable]
 
 RIGHT = """\
 # pyright: strict
@@ -40,35 +44,27 @@ WRONG = {
 }
 
 
-def checked(checker: list[str], program: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    script = folder / "user.py"
-    script.write_text(program)
+def checked(checker: str, *scripts: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT)}
-    return subprocess.run(
-        [*checker, str(script)], cwd=folder, capture_output=True, text=True, check=False, env=environment
+    argv = [*CHECKERS[checker], *map(str, scripts)]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_right_lines_pass_and_wrong_ones_are_errors(checker: str, tmp_path: Path) -> None:
+    right, wrong, empty = (tmp_path / f"{name}.py" for name in ("right", "wrong", "empty"))
+    right.write_text(RIGHT)
+    wrong.write_text(
+        "\n".join(["import mgraph", "from mgraph import Value", *(line for line, _ in WRONG.values()), ""])
     )
-
-
-@pytest.fixture(params=["mypy", "pyright"])
-def checker(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
-    if request.param == "mypy":
-        return MYPY
-    if importlib.util.find_spec("pyright") is None:
-        pytest.skip("pyright is not installed; install the extra [test]")
-    if checked(PYRIGHT, "", tmp_path).returncode != 0:
-        pytest.skip("pyright cannot run: it needs node, and has to fetch itself from npm once")
-    return PYRIGHT
-
-
-def test_a_right_program_passes(checker: list[str], tmp_path: Path) -> None:
-    done = checked(checker, RIGHT, tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_wrong_lines_are_errors_each(checker: list[str], tmp_path: Path) -> None:
-    lines = [line for line, _ in WRONG.values()]
-    done = checked(checker, "\n".join(["import mgraph", "from mgraph import Value", *lines, ""]), tmp_path)
-    assert done.returncode == 1, done.stdout + done.stderr
+    empty.write_text("")
+    if importlib.util.find_spec(checker) is None:
+        pytest.skip(f"{checker} is not installed; install the extra [test]")
+    if checker == "pyright" and checked(checker, empty).returncode != 0:
+        pytest.skip("pyright cannot run: it needs node, and fetches itself from npm once")
+    done = checked(checker, right, wrong)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1 and not any("right.py:" in line for line in lines), done.stdout + done.stderr
     for number, (line, word) in enumerate(WRONG.values(), 3):
-        found = [each for each in done.stdout.splitlines() if f"user.py:{number}:" in each]
+        found = [each for each in lines if f"wrong.py:{number}:" in each]
         assert any("error" in each and word in each for each in found), (line, done.stdout)

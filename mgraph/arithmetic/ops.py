@@ -11,8 +11,8 @@ Conventions where the mathematics leaves a choice:
 - a tie of ``maximum`` or ``minimum`` belongs to the first operand;
 - ``pow`` at base 0: ``0**0`` is 1 and its derivatives are 0, the limit along a constant exponent.
 
-A row's formulas are the only source of what it computes: on floats as below, on ``Value``s, where a derivative records
-its own graph, and as machine code (see :mod:`mgraph.arithmetic.formulas`).
+A row's formulas are the only source of what it computes (see :mod:`mgraph.arithmetic.formulas`). They are evaluated on floats, by
+the functions below; on ``Value``s, where a derivative records its own graph; and as machine code.
 """
 
 from __future__ import annotations

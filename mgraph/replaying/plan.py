@@ -6,13 +6,11 @@ operation: the slot it fills, and the slots of its operands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from mgraph.arithmetic.ops import CONSTANT, OPS
+from mgraph.arithmetic.ops import CONSTANT, OPS, Function
 from mgraph.document.wiring import Wiring
-
-Function = Callable[..., float]
 
 
 @dataclass(frozen=True, slots=True)

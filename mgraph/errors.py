@@ -20,7 +20,10 @@ from itertools import islice
 
 
 class MgraphError(Exception):
-    """Base of every error that mgraph raises on purpose."""
+    """Base of every error that mgraph raises on purpose. Its text is one line that cannot command a terminal."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
     __module__ = "mgraph"
 
@@ -42,7 +45,7 @@ class DocumentError(MgraphError):
         where = self.path or ""
         if self.node is not None:
             where += f" (node {shown(self.node)})"
-        return ": ".join(part for part in (self.file, where, self.message) if part)
+        return printable(": ".join(part for part in (self.file, where, self.message) if part))
 
 
 class VersionError(DocumentError):

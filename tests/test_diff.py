@@ -7,7 +7,6 @@ import json
 import random
 from math import inf
 
-import click
 import pytest
 from conftest import ROOT, SMALL, random_document, random_value
 
@@ -15,6 +14,7 @@ from mgraph import Graph, Value, load, record
 from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.checking.diff import LEGEND, Cause, Diff, union
 from mgraph.cli.diff_report import as_json, lines
+from mgraph.cli.terminal import painted
 from mgraph.document.canonical_order import numbering
 from mgraph.drawing.dot_text import draw
 
@@ -23,7 +23,7 @@ SEEDS = range(25)
 
 
 def text(found: Diff) -> str:
-    shown = [click.unstyle(line) for line in lines(found)]
+    shown = [painted(line, coloured=False) for line in lines(found)]
     assert max(map(len, shown)) <= 80
     return "\n".join(shown)
 

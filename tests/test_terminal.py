@@ -373,3 +373,9 @@ def test_what_a_killed_writer_left_is_removed_and_a_living_ones_file_stays(tmp_p
     assert living.returncode == 0
     assert (tmp_path / "live.json").read_bytes() == b"written"
     assert Path(TANH).exists()
+
+
+def test_an_errors_text_is_one_line_that_prints() -> None:
+    assert str(mgraph.FormatError(f"the node {HOSTILE}")).isprintable()
+    assert str(mgraph.DocumentError(HOSTILE, file=HOSTILE)).isprintable()
+    assert str(mgraph.FileError("日本: there is no such file")) == "日本: there is no such file"

@@ -80,6 +80,6 @@ def picture(source: str, format: str, boxes: int, timeout: float = 120.0) -> byt
     except OSError as error:
         raise DrawError(f"{found} cannot be run: {error.strerror}") from None
     if done.returncode or not done.stdout:
-        words = done.stderr.decode(errors="replace").strip()[:500]
+        words = "; ".join(done.stderr.decode(errors="replace").split("\n"))[:500].strip("; ")
         raise DrawError(f"{name} failed (exit status {done.returncode}): {words or 'no message'}")
     return done.stdout

@@ -114,7 +114,7 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
         )
     if raw[:4] == b"PK\x03\x04":
         raise FileError(f"{where}: a zip archive (such as PyTorch's .pt, which holds pickles), not a document")
-    if path.lower().endswith((".csv", ".jsonl", ".parquet")) or raw[:4] == b"PAR1":
+    if raw[:4] == b"PAR1" or (path.lower().endswith((".csv", ".jsonl")) and b'"mgraph"' not in raw):
         raise FileError(
             f"{where}: a table of numbers, not a graph; to replay a graph for each of its rows: mgraph rows FILE"
             f" {where}"

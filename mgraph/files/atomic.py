@@ -318,13 +318,14 @@ def _sweep(folder: str) -> None:
 
 
 def _lock(handle: int, wait: bool) -> None:
-    """Lock an open file until it is closed or its process ends. Raises OSError if another one has the lock.
-
-    Windows has no such lock and needs none: what is open cannot be removed there.
+    """Lock an open file until it is closed or its process ends. Raises OSError if another one has the lock, or where
+    there are no locks. Windows needs none: what is open cannot be removed there.
     """
     if sys.platform != "win32":
-        import fcntl
-
+        try:
+            import fcntl
+        except ImportError:  # WebAssembly
+            raise OSError(errno.ENOSYS, "no locks") from None
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
@@ -340,8 +341,10 @@ def _interrupts_held() -> Iterator[Callable[[], None]]:
             raise KeyboardInterrupt
 
     try:
+        if before is None:
+            raise ValueError("a handler that is not Python's cannot be put back")
         signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
-    except ValueError:  # only the main thread is interrupted
+    except ValueError:  # nor can another thread than the main one, which no interrupt reaches, set one
         yield let_interrupt
         return
     try:

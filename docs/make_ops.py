@@ -18,7 +18,7 @@ HEAD = '''"""Every op as a method of Value and as a function, for type checkers 
 
 from typing import SupportsFloat, overload
 
-from mgraph.value import Value
+from mgraph.recording.value import Value
 
 __all__ = [
 {names}]

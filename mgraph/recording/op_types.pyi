@@ -2,7 +2,7 @@
 
 from typing import SupportsFloat, overload
 
-from mgraph.value import Value
+from mgraph.recording.value import Value
 
 __all__ = [
     "abs",

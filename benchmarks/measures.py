@@ -16,7 +16,7 @@ from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 WINDOW = 1_000
@@ -169,6 +169,27 @@ def recording(module: str, nodes: str) -> Times:
     return repeated(size, lambda: {"+": timed(add)[0]}) | repeated(size, lambda: {"*": timed(mul)[0]})
 
 
+def beginning(path: str) -> Times:
+    """Processor seconds of the first steps of compiled replay: its imports, a replay, a batch of one row."""
+    from mgraph.api import load
+    from mgraph.replaying.choice import load_compiled
+
+    graph = load(path)
+    _ = graph._plan
+    leaf = [*graph.inputs, *graph.parameters][0]
+    row = {leaf: [graph.data[leaf]]}
+    times, before = {}, process_time()
+    for name, step in {
+        "imports": load_compiled,
+        "replay": lambda: graph.replay(engine="compiled"),
+        "batch": lambda: graph.compile().batch(row, gradients=True),
+    }.items():
+        step()
+        times[name] = process_time() - before
+        before = process_time()
+    return times
+
+
 def main(*measures: Callable[..., Times]) -> None:
     """Run the measure that the command line names, print what it says, and end."""
     name, *arguments = sys.argv[1:]
@@ -178,4 +199,4 @@ def main(*measures: Callable[..., Times]) -> None:
 
 
 if __name__ == "__main__":
-    main(generate, parse, document, moons_mgraph, moons_micrograd, recording)
+    main(generate, parse, document, moons_mgraph, moons_micrograd, recording, beginning)

@@ -16,10 +16,14 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from measures import FIRST, Times, main, timed
+from measures import Times, main, timed
 
 from mgraph.api import Graph, load, record
 from mgraph.replaying.choice import load_compiled
+from mgraph.replaying.compiled.layout import CODES
+from mgraph.replaying.compiled.loops import Case, ops_of
+from mgraph.replaying.compiled.native import Doubles, Fixed
+from mgraph.replaying.compiled.numba_functions import Code
 
 LAYERS = [16, 16, 1]
 SEED = 1337
@@ -117,11 +121,11 @@ KEPT: list[Any] = []
 
 def moved(replayer: Any) -> Times:
     """How many operations a replay has, how many groups, and the bytes of the arrays that its two passes touch."""
-    arrays, s = replayer._arrays, replayer._arrays.schedule
+    arrays, s = replayer._arrays, replayer._arrays.layout
     shared = s.left.nbytes + s.right.nbytes + s.starts.nbytes + s.codes.nbytes
-    forward = shared + arrays.numbers.nbytes
-    flow = arrays.flow.nbytes + s.edges.nbytes + s.diagonals.nbytes + s.widths.nbytes
-    sizes = {"forward bytes": forward, "backward bytes": forward + flow}
+    forward = shared + arrays.state.data.nbytes
+    backward = arrays.state.adjoints.nbytes + s.edges.nbytes + s.diagonals.nbytes + s.widths.nbytes
+    sizes = {"forward bytes": forward, "backward bytes": forward + backward}
     return sizes | {"operations": len(s.left), "groups": len(s.codes), "diagonals": len(s.diagonals)}
 
 
@@ -313,46 +317,34 @@ ARGUMENTS = {
 """The functions, and the interval that their arguments come from; exponents of pow from [-5, 5]."""
 
 
+def applied(case: Fixed[Case], x: Doubles, y: Doubles, out: Doubles, count: int) -> None:
+    """A function of every argument, to be compiled."""
+    for k in range(count):
+        out[k] = case.formula(x[k], y[k], 0.0)
+
+
 def elementary(count: str) -> Times:
     """Each function in a loop over as many arguments, ours and the platform's in turns: seconds a call."""
-    import numba
-
-    from mgraph.arithmetic.ops import OPS
-    from mgraph.replaying.compiled import numba_functions
-
     stream, n = np.random.default_rng(SEED), int(count)
     out, times = np.empty(n), {}
-
-    def loop(function: Any, arity: int) -> Any:
-        def one(x: Any, y: Any, out: Any) -> None:
-            for k in range(x.size):
-                out[k] = function(x[k])
-
-        def two(x: Any, y: Any, out: Any) -> None:
-            for k in range(x.size):
-                out[k] = function(x[k], y[k])
-
-        return numba.njit(error_model="numpy")(one if arity == 1 else two)
-
     for name, (low, high) in ARGUMENTS.items():
-        op = OPS[name]
         x, y = stream.uniform(low, high, n), stream.uniform(-5, 5, n)
-        loops = [loop(numba_functions.compiled(op, fast)[0], op.arity) for fast in (False, True)]
+        (case,) = ops_of([CODES[name]]).forward
+        loops = [Code(applied, fast, case=case).bound(x, y, out, n) for fast in (False, True)]
         found = []
         for each in loops:
-            each(x, y, out)
+            each()
             found.append(out.copy())
         np.testing.assert_allclose(*found, rtol=1e-14, atol=1e-14)
-        runs = [[timed(lambda each=each: each(x, y, out))[0] / n for each in loops] for _ in range(31)]  # noqa: B023
+        runs = [[timed(each)[0] / n for each in loops] for _ in range(31)]
         times[name], times[f"{name} platform"] = (median(column) for column in zip(*runs, strict=True))
     return times
 
 
 def compiling(path: str, loops: str) -> Times:
-    """From the plan to the first result, the code of the loops in memory before (``warm``) or not; and loading."""
-    first = load(FIRST)
+    """From the plan to the first result, the loops compiled before (``warm``) or not; and loading."""
     if loops == "warm":
-        one_by_one(first.compile(), 0.0)
+        one_by_one(load(path).compile(), 0.0)
 
     def loaded() -> Graph:
         graph = load(path)

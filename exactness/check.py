@@ -1,4 +1,5 @@
-"""Every function against MPFR, bit for bit: the second half of ``make exactness`` (needs gmpy2; numba if it is there).
+"""Every function against MPFR, bit for bit: the second half of ``make exactness`` (needs gmpy2; llvmlite if it is
+there).
 
 Random arguments, spread over binades and over values, the cases that are hardest to round, boundaries and special
 values; by plain Python and by machine code, which must agree. Says how many random arguments fell on each band. Exit
@@ -155,10 +156,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000_000, help="random arguments a function")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--plain", action="store_true", help="plain Python alone, without numba")
+    parser.add_argument("--plain", action="store_true", help="plain Python alone, without machine code")
     parser.add_argument("functions", nargs="*", default=FUNCTIONS)
     options = parser.parse_args()
-    with_machine = not options.plain and importlib.util.find_spec("numba") is not None
+    with_machine = not options.plain and importlib.util.find_spec("llvmlite") is not None
     print("plain Python and machine code" if with_machine else "plain Python alone", "against MPFR", flush=True)
     failures = 0
     for name in options.functions:

@@ -63,9 +63,9 @@ def arguments(name: str, count: int, seed: int) -> Columns:
 
 
 def right(name: str, columns: Columns) -> list[float]:
-    """The correctly rounded results; by machine code if numba is there, which gives the same bits."""
+    """The correctly rounded results; by machine code if llvmlite is there, which gives the same bits."""
     function = OPS[name].forward
-    if importlib.util.find_spec("numba") is not None:
+    if importlib.util.find_spec("llvmlite") is not None:
         from mgraph.replaying.compiled import numba_functions
 
         function = numba_functions.compiled(function)

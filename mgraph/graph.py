@@ -107,7 +107,7 @@ class Graph(View):
         """
         plan = self._plan if outputs is None else self._part(outputs)
         given = {name: x for name, x in overrides(self._wiring, inputs or {}).items() if name in plan.wiring}
-        name, execute = self._engines.choose(engine, len(plan.targets))
+        name, execute = self._engines.choose(engine, plan)
         return _replay(plan, given, seeds, backward, execute, name)
 
     def _part(self, outputs: Iterable[str]) -> Plan:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import random
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import HOSTILE, ROOT, SAMPLES, bits, random_document, random_value
 
-pytest.importorskip("numba", reason="numba is not installed (the extra mgraph-replay[fast])")
+pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
 import numpy as np
 
 import mgraph
 from mgraph import Graph, ReplayError, Run, Value, load
+from mgraph.replaying import choice
+from mgraph.replaying.compiled import loops, numba_functions, replayer
 from mgraph.replaying.compiled.replayer import Batch
 
 
@@ -93,9 +96,9 @@ def test_a_replayer_is_set_and_run_again() -> None:
 def test_only_what_the_gradients_need_is_computed() -> None:
     graph = load(ROOT / "samples/neuron.json")
     whole, part = graph.compile(), graph.compile(gradients=["w1"])
-    for replayer in (whole, part):
-        replayer.forward()
-        replayer.backward()
+    for each in (whole, part):
+        each.forward()
+        each.backward()
     assert part.grad[part.index["w1"]] == whole.grad[whole.index["w1"]] != 0.0
     assert part.grad[part.index["x2"]] == 0.0 != whole.grad[whole.index["x2"]]
 
@@ -179,7 +182,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_without_the_extra_everything_works() -> None:
     code = f"""
 import sys
-sys.modules["numba"] = None
+sys.modules["llvmlite"] = None
 from mgraph import load, ReplayError
 graph = load({str(ROOT / "samples/tanh.json")!r})
 print(graph.replay().engine)
@@ -189,42 +192,110 @@ except ReplayError as error:
     print(error)
 """
     out = python(code).stdout
-    assert out.startswith("reference\nthe compiled engine needs NumPy and numba (the extra fast): pip install numba")
+    assert out.startswith(
+        "reference\nthe compiled engine needs NumPy and llvmlite (the extra fast): pip install numpy llvmlite"
+    )
 
 
-def test_a_place_that_cannot_be_written_loses_the_cache_only(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "mgraph", tmp_path / "mgraph", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "mgraph/__pycache__").write_text("a file, where a folder would have to be")
+def test_compiling_writes_no_file_and_reads_none_but_sources() -> None:
+    """So there is no cache that could be damaged, full, or somebody else's."""
     code = f"""
 import sys
-sys.path.insert(0, {str(tmp_path)!r})
-from mgraph import load, machine, schedule
-assert machine.__file__.startswith({str(tmp_path)!r})
-print(schedule.lay_out(load({str(ROOT / "samples/tanh.json")!r})._plan, [5]).codes.tolist())
+from mgraph import load
+from mgraph.replaying.choice import load_compiled
+graph = load({str(ROOT / "samples/operations.json")!r})
+graph.replay(engine="reference")
+load_compiled()
+opened = set()
+sys.addaudithook(lambda event, args: opened.add(args[:2]) if event == "open" else None)
+graph.replay(engine="compiled")
+graph.compile().batch({{"a": [0.5]}}, gradients=True)
+for path, mode in opened:
+    assert mode in ("r", "rb") and str(path).endswith(".py"), (path, mode)
+assert opened
 """
-    done = python(code, HOME="/dev/null", XDG_CACHE_HOME="/dev/null", PYTHONDONTWRITEBYTECODE="1", NUMBA_CACHE_DIR="")
-    assert done.stdout == "[3, 1, 1, 11]\n"
+    python(code)
 
 
 def test_auto_is_compiled_once_that_repays_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mgraph.replaying import choice
-    from mgraph.replaying.compiled import replayer
-
     graph = load(ROOT / "samples/moons.json.gz")
-    assert replayer.kept()
-    assert graph.replay().engine == "compiled"  # loaded already, and large
+    graph.replay(engine="compiled")
+    graph = load(ROOT / "samples/moons.json.gz")
+    assert graph.replay().engine == "compiled"  # its loops are there already, and it is large
     assert load(ROOT / "samples/tanh.json").replay().engine == "reference"  # too small to gain
-    monkeypatch.setattr(replayer, "kept", lambda: False)
+    monkeypatch.setattr(replayer, "is_ready", lambda plan, rows: False)
     monkeypatch.setattr(choice, "WORTH_COMPILING", 3 * 64_000)
     graph = load(ROOT / "samples/moons.json.gz")
     assert [graph.replay().engine for _ in range(4)] == ["reference", "reference", "compiled", "compiled"]
 
 
-def test_code_kept_by_two_processes_has_no_symbol_in_common() -> None:
-    """Loaded together, the second would get the first one's code for a symbol that both have."""
-    program = "from mgraph.replaying.compiled.numba_functions import jit\nprint(jit(lambda x: x).py_func.__qualname__)"
-    names = {
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-        for _ in range(2)
-    }
-    assert len(names) == 2
+def test_auto_counts_what_it_would_run(tmp_path: Path) -> None:
+    """A table's loops are others than a single replay's; that those are there does not make a small table worth it."""
+    table, out = tmp_path / "rows.csv", tmp_path / "out.csv"
+    table.write_text("x0\n" + "0.5\n" * 3)
+    code = f"""
+from mgraph import load
+from mgraph.replaying import choice
+graph = load({str(ROOT / "samples/neuron.json")!r})
+choice.SMALL = 1
+run = lambda: graph.replay_rows({str(table)!r}, {str(out)!r}).engine
+single = lambda: load({str(ROOT / "samples/neuron.json")!r}).replay().engine
+print(single(), run())
+graph.replay(engine="compiled")
+print(single(), run())
+graph.compile().batch({{"x1": [0.5]}})
+print(single(), run())
+"""
+    table.write_text("x1\n" + "0.5\n" * 3)
+    assert python(code).stdout == "reference reference\ncompiled reference\ncompiled compiled\n"
+
+
+def test_the_loops_of_a_process_are_shared_and_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    assembled: list[str] = []
+    assemble = numba_functions._assembled
+    monkeypatch.setattr(
+        numba_functions, "_assembled", lambda text, wide: assembled.append(text) or assemble(text, wide)
+    )
+    monkeypatch.setattr(loops, "_made", {})
+    x = Value(0.5, name="x")
+    product, both = mgraph.record(x * x), mgraph.record((x * x + 1.0).sin())
+    replayer = product.compile()
+    replayer.forward()
+    first = len(assembled)
+    both.replay(engine="compiled", backward=False)
+    assert len(assembled) - first in (1, 2)  # forward again, with sin if nothing has called it before
+    grown = len(assembled)
+    for graph in (product, both, product):
+        graph.replay(engine="compiled", backward=False)
+    assert len(assembled) == grown
+    gc.collect()
+    replayer.set("x", 3.0)
+    replayer.forward()  # by code that no other graph uses any more
+    assert list(replayer.outputs.values()) == [9.0]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_loops_are_plain_python_too(seed: int) -> None:
+    """What is compiled can be run, and followed, as it stands."""
+    plan = Graph(random_document(seed, 30))._plan
+    arrays = replayer.Arrays(plan, {plan.wiring.index[name]: x for name, x in plan.wiring.seeds.items()}, None, False)
+    arrays.forward()
+    arrays.backward()
+    layout, ops = arrays.layout, loops.ops_of(set(arrays.layout.codes.tolist()))
+    lists = replace(
+        layout, **{f.name: x.tolist() for f in fields(layout) if hasattr(x := getattr(layout, f.name), "tolist")}
+    )
+    data, adjoints, reached = [0.0] * len(layout.position), [0.0] * layout.adjoints, [True] * layout.adjoints
+    for slot, x in enumerate(arrays.initial.tolist()):
+        data[lists.position[slot]] = x
+    first = layout.adjoints - len(lists.seeds)
+    adjoints[first:] = arrays.state.adjoints[first:].tolist()
+    state = loops.State(data, adjoints, reached)
+    loops.forward(ops, 1, state, lists)
+    for careful in (False, True):
+        if careful or loops.backward(ops, 1, False, state, lists):
+            loops.backward(ops, 1, True, state, lists)
+        assert [bits(x) for x in data] == [bits(x) for x in arrays.state.data.tolist()]
+        assert [bits(x) for x in adjoints[: layout.nodes]] == [
+            bits(x) for x in arrays.state.adjoints[: layout.nodes].tolist()
+        ]

@@ -533,8 +533,8 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
         secret = folder / "secret.json"
         secret.write_text(nodes(A))
         secret.chmod(0)
-        code = "import os\nfrom mgraph import files, FileError\nos.getuid() or os.setuid(65534)\n"
-        code += f"try: files.read({str(secret)!r})\nexcept FileError as e: print(e)"
+        code = "import os\nfrom mgraph import FileError\nfrom mgraph.files import atomic\nos.getuid() or os.setuid(65534)\n"
+        code += f"try: atomic.read({str(secret)!r})\nexcept FileError as e: print(e)"
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     finally:
         shutil.rmtree(folder)

@@ -40,7 +40,7 @@ every_function = pytest.mark.parametrize("name", check.FUNCTIONS)
 
 def engines(name: str) -> list[Callable[..., float]]:
     found = [check.plain(name)]
-    if importlib.util.find_spec("numba"):
+    if importlib.util.find_spec("llvmlite"):
         from mgraph.replaying.compiled import numba_functions
 
         found.append(numba_functions.compiled(check.plain(name)))

@@ -18,7 +18,7 @@ from mgraph import Graph, ReplayError, Value, fit, load, parameter, record
 from mgraph.cli.chart import curve
 
 MOONS = load(ROOT / "samples/moons.json.gz")
-ENGINES = ["reference", *(["compiled"] if importlib.util.find_spec("numba") else [])]
+ENGINES = ["reference", *(["compiled"] if importlib.util.find_spec("llvmlite") else [])]
 NOTEBOOK = {0: 0.8958441028683222, 1: 1.7235905336972022, 2: 0.7429006313851131}
 """The losses that micrograd's demo notebook prints for its first steps."""
 
@@ -53,7 +53,7 @@ def right(graph: Graph) -> int:
 
 def test_both_engines_take_the_same_steps() -> None:
     if len(ENGINES) < 2:
-        pytest.skip("numba is not installed (the extra mgraph-replay[fast])")
+        pytest.skip("llvmlite is not installed (the extra mgraph-replay[fast])")
     rng = random.Random(2)
     data = {name: [rng.uniform(-2, 2) for _ in range(50)] for name in "xy"}
     for method in ("sgd", "momentum", "adam"):

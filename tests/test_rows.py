@@ -17,7 +17,7 @@ from mgraph import FileError, Graph, ReplayError, load
 from mgraph.files.tables import CHUNK
 
 TANH = load(ROOT / "samples/tanh.json")
-ENGINES = ["reference", *(["compiled"] if importlib.util.find_spec("numba") else [])]
+ENGINES = ["reference", *(["compiled"] if importlib.util.find_spec("llvmlite") else [])]
 
 
 def expected(a: float, b: float) -> list[float]:
@@ -75,7 +75,7 @@ def test_the_command_line(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_fast_arithmetic_says_so(cli: Cli, tmp_path: Path) -> None:
-    pytest.importorskip("numba", reason="numba is not installed (the extra mgraph-replay[fast])")
+    pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
     (tmp_path / "rows.csv").write_text("a,b\n0.7,0.71\n")
     done = cli("rows", ROOT / "samples/tanh.json", "rows.csv", "--arithmetic", "fast")
     assert done.stderr.endswith("rows: 1 written to standard output; engine: compiled, fast arithmetic\n")
@@ -198,7 +198,7 @@ def test_a_missing_column(tmp_path: Path) -> None:
 
 
 def test_one_bad_cell_at_the_end_leaves_nothing(tmp_path: Path) -> None:
-    pytest.importorskip("numba", reason="numba is not installed (the extra mgraph-replay[fast])")
+    pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
     count = 3 * CHUNK
     source, target = tmp_path / "rows.csv", tmp_path / "out.csv"
     source.write_text("a,b\n" + "0.5,0.25\n" * count + "0.5,oops\n")

@@ -314,7 +314,7 @@ def test_an_interrupt_while_the_reader_of_a_pipe_waits() -> None:
 
 WRITER = """
 import os, signal, sys
-from mgraph import files
+from mgraph.files import atomic
 
 def interrupting(function):
     def told(*arguments):
@@ -324,7 +324,7 @@ def interrupting(function):
 
 signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
 setattr(os, sys.argv[2], interrupting(getattr(os, sys.argv[2])))
-files.write_all({"a": b"new" * 1_000_000, "b": b"new"})
+atomic.write_all({"a": b"new" * 1_000_000, "b": b"new"})
 """
 
 
@@ -344,7 +344,7 @@ def test_an_interrupt_while_files_are_written(action: str, when: str, kept: str,
 
 KILLED = """
 import os, signal, sys
-from mgraph import files
+from mgraph.files import atomic
 
 def waits(handle):
     if sys.argv[1] == "die":
@@ -353,7 +353,7 @@ def waits(handle):
     sys.stdin.read()
 
 os.fsync = waits
-files.write_all({"live.json": b"written"})
+atomic.write_all({"live.json": b"written"})
 """
 
 

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from mgraph.errors import ReplayError, shown
+from mgraph.replaying.plan import Plan
 from mgraph.replaying.reference import Execute, reference
 
 if TYPE_CHECKING:
@@ -15,10 +16,8 @@ if TYPE_CHECKING:
 ENGINES = ("auto", "reference", "compiled")
 SMALL = 500
 """Operations below which plain Python is as quick as laying out arrays."""
-WORTH_LOADING = 1_000_000
-"""Operations to replay, this time and before, that repay loading numba: about a second of plain Python."""
-WORTH_COMPILING = 50_000_000
-"""The same for compiling the loops, which takes half a minute once."""
+WORTH_COMPILING = 500_000
+"""Operations to replay, this time and before, that repay compiling the loops: about half a second of plain Python."""
 
 
 class Engines:
@@ -28,31 +27,34 @@ class Engines:
         self._replayed = 0
         self._machine: replayer.Engine | None = None
 
-    def choose(self, wanted: str, operations: int) -> tuple[str, Execute]:
-        """The name of the engine to use for so many operations, and the engine.
+    def choose(self, requested: str, plan: Plan, replays: int = 1, rows: bool = False) -> tuple[str, Execute]:
+        """The name of the engine to use for so many replays of a plan, and the engine.
 
-        Raises ReplayError for an engine that does not exist, or is not installed.
+        ``rows`` says that they are rows of a batch. Raises ReplayError for an engine that does not exist, or is not
+        installed.
         """
-        if wanted not in ENGINES:
-            raise ReplayError(f"there is no engine {shown(wanted)}; there are {', '.join(ENGINES)}")
+        if requested not in ENGINES:
+            raise ReplayError(f"there is no engine {shown(requested)}; there are {', '.join(ENGINES)}")
+        operations = replays * len(plan.targets)
         self._replayed += operations
-        if wanted == "reference" or (wanted == "auto" and not self._repaid(operations)):
+        if requested == "reference" or (requested == "auto" and not self._repaid(plan, operations, rows)):
             return "reference", reference
         replayer = load_compiled()
         if self._machine is None:
             self._machine = replayer.Engine()
         return "compiled", self._machine
 
-    def _repaid(self, operations: int) -> bool:
-        loaded = "mgraph.replaying.compiled.replayer" in sys.modules
-        if operations < SMALL or not (loaded or (self._replayed >= WORTH_LOADING and installed())):
+    def _repaid(self, plan: Plan, operations: int, rows: bool) -> bool:
+        if operations < SMALL:
             return False
-        return load_compiled().kept() or self._replayed >= WORTH_COMPILING
+        if self._machine is not None or self._replayed >= WORTH_COMPILING:
+            return installed()
+        return "mgraph.replaying.compiled.replayer" in sys.modules and load_compiled().is_ready(plan, rows)
 
 
 def installed() -> bool:
     """Whether the extra ``fast`` is."""
-    return find_spec("numba") is not None and find_spec("numpy") is not None
+    return find_spec("llvmlite") is not None and find_spec("numpy") is not None
 
 
 def versions() -> str:
@@ -61,7 +63,7 @@ def versions() -> str:
         return "reference (the extra fast, which compiles, is not installed)"
     from importlib.metadata import version
 
-    return f"reference, compiled (numba {version('numba')})"
+    return f"reference, compiled (llvmlite {version('llvmlite')})"
 
 
 def load_compiled() -> Any:
@@ -69,6 +71,6 @@ def load_compiled() -> Any:
     try:
         from mgraph.replaying.compiled import replayer
     except ImportError as error:
-        message = f"the compiled engine needs NumPy and numba (the extra fast): pip install numba ({error})"
+        message = f"the compiled engine needs NumPy and llvmlite (the extra fast): pip install numpy llvmlite ({error})"
         raise ReplayError(message) from None
     return replayer

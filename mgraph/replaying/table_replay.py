@@ -54,8 +54,8 @@ def replay_table(
         header = _header(plan.wiring.outputs, leaves if backward else [])
         first = next(chunks, None)  # before anything is written
         count = len(first[0]) if first else 0
-        work = len(plan.targets) * count * (MORE if count == tables.CHUNK else 1)
-        used, _ = Engines().choose("compiled" if arithmetic == "fast" else engine, work)
+        expected = count * (MORE if count == tables.CHUNK else 1)
+        used, _ = Engines().choose("compiled" if arithmetic == "fast" else engine, plan, expected, rows=True)
         made = _by_machine if used == "compiled" else _by_reference
         run = made(plan, leaves, fixed, backward, arithmetic)
         with tables.written(target, header) as write:

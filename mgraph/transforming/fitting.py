@@ -128,8 +128,7 @@ def descend(
     if method not in METHODS:
         raise ReplayError(f"there is no method {shown(method)}; there are {', '.join(METHODS)}")
     update = METHODS[method]()
-    work = len(task.plan.targets) * (steps + 1) * max(1, task.rows)
-    used, _ = Engines().choose(engine, work)
+    used, _ = Engines().choose(engine, task.plan, (steps + 1) * max(1, task.rows), rows=task.rows > 0)
     start = replay(task.plan, {name: column[0] for name, column in task.columns.items()}, backward=False)
     weights = [start.data[name] for name in task.parameters]
     evaluate = _by_machine(task) if used == "compiled" else _by_reference(task)

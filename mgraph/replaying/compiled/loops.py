@@ -1,256 +1,270 @@
-"""The loops of the compiled engine: written from the op table, a loop an op, and compiled by numba.
+"""The loops of the compiled engine, for one row of inputs and for many side by side.
 
-Steps come in groups of one op and one level, so that a loop has no dispatch in it. ``flow`` holds the adjoints and
-behind them the contributions: what the steps of a group pass to their operand k begins at ``places[k, group]``.
-Adjoints are pulled: a node adds up places in ``flow``, in the order that the format defines. Those of a group are
-listed by diagonals: first one place for each of its nodes, then a second one for each that has two, and so on, so that
-the additions of a node come in order and those of different nodes do not wait for each other. A NaN among the adjoints
-ends up in a leaf, or in a node that passes nothing on: only there is it looked for.
+They are plain functions, which :mod:`mgraph.replaying.compiled.numba_functions` makes machine code for the ops that a
+graph has: a loop over ``ops`` is there a branch an op. Each node has ``width`` numbers, one behind the other: 1, or
+LANES in a batch, where vector instructions work on several at once. :mod:`mgraph.replaying.compiled.layout` says how
+numbers and steps are laid out.
 
-Indices are unsigned, which spares the test for a negative one; ``zero`` makes them as wide as an address (numba makes
-a float of an unsigned and a signed number).
+What a branch that was not taken contributes is 0 times an adjoint. That changes nothing, unless the adjoint is infinite
+or NaN; then a NaN arrives in a leaf, or in a node that passes nothing on. So it is looked for there only. If there is
+one, the pass is made again with ``careful``: ``reached`` then says which nodes and contributions a seed reaches through
+branches that were taken, and no other is added.
 """
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
-from mgraph.arithmetic.ops import ROWS, Op
-from mgraph.replaying.compiled.numba_functions import compiled, digest, jit, meanings
+from mgraph.arithmetic.formulas import spelled
+from mgraph.arithmetic.ops import FLOATS, ROWS
+from mgraph.replaying.compiled.layout import UNIT, Layout
+from mgraph.replaying.compiled.native import Bytes, Doubles, Fixed, Formula, Longs
+from mgraph.replaying.compiled.numba_functions import Code
 
 LANES = 32
 """Rows that a batch computes side by side."""
-CODE = {op.name: code for code, op in enumerate(ROWS)}
-UNIT = "1"
-"""The formula of a partial whose contribution is the adjoint itself."""
 
-FORWARD = """
-def forward(data, left, right, codes, starts, base):
-    zero = base - base
-    for group in range(codes.size):
-        code = codes[group]
-        first = zero + starts[group]
-        last = zero + starts[group + 1]
-{lone}
-{cases}
-"""
-FORWARD_CASE = """
-        {branch} code == {code}:
-            for s in range(first, last):
-                t = base + s
-                i = left[s]
-                j = right[s]
-                {each}data[t{lane}] = forward_{name}({operands})
-"""
-LONE_FORWARD = """
-        if last - first == 1:
-            t = base + first
-            i = left[first]
-            j = right[first]
-{cases}
-            continue
-"""
-LONE_FORWARD_CASE = """
-            {branch} code == {code}:
-                data[t] = forward_{name}({operands})
-"""
-BACKWARD = """
-def backward(data, flow, live, left, right, codes, starts, base, places, edges, diagonals, widths):
-    bad = False
-    zero = e = base - base
-    d = 0
-    for group in range(codes.size - 1, -1, -1):
-        first = zero + starts[group]
-        last = zero + starts[group + 1]
-        begin = base + first
-        end = base + last
-        code = codes[group] >> 2
-        mask = codes[group] & 3
-{lone}
-        {pull}
-        if mask == 0:
-            for p in range(begin, end):
-                {each}bad |= flow[p{lane}] != flow[p{lane}]
-{cases}
-    group = codes.size
-    begin = zero
-    end = base
-    {last_pull}
-    for p in range(begin, end):
-        {each}bad |= flow[p{lane}] != flow[p{lane}]
-    return bad
-"""
-LONE_BACKWARD = """
-        if last - first == 1:
-            width = zero + widths[group]
+
+@dataclass(frozen=True)
+class Case:
+    """What the steps of an op compute; or the factor by which they pass their adjoint on to an operand."""
+
+    code: int
+    formula: Formula
+    operand: int = 0
+    branches: bool = False
+    """Whether a factor of 0 means that the operand was not taken."""
+
+
+@dataclass(frozen=True)
+class Ops:
+    """The ops that there are."""
+
+    forward: tuple[Case, ...]
+    backward: tuple[Case, ...]
+    """Without the factors that are 1, whose product needs no place of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a replay computes: ``width`` entries a place."""
+
+    data: Doubles
+    """(width · P,) Numbers by position."""
+    adjoints: Doubles
+    """(width · ``layout.adjoints``,) Adjoints by position, contributions, seeds."""
+    reached: Bytes
+    """Of each of those, whether a seed reaches it through branches that were taken; followed by ``careful`` only."""
+
+
+def forward(ops: Fixed[Ops], width: Fixed[int], state: State, layout: Layout) -> None:
+    """Every operation's number from the leaves'."""
+    data = state.data
+    newest, place = 0.0, -1  # in a chain of single steps it is wanted before it can be read back from memory
+    for group in range(layout.groups):
+        code, first, end = layout.codes[group], layout.starts[group], layout.starts[group + 1]
+        if width == 1 and end - first == 1:
+            i, j = layout.left[first], layout.right[first]
+            a, b = (newest if i == place else data[i]), data[j]
+            for case in ops.forward:
+                if code == case.code:
+                    newest = case.formula(a, b, 0.0)
+            place = layout.base + first
+            data[place] = newest
+        else:
+            for case in ops.forward:
+                if code == case.code:
+                    compute(case, width, data, layout, first, end)
+
+
+def compute(case: Fixed[Case], width: Fixed[int], data: Doubles, layout: Layout, first: int, end: int) -> None:
+    """The numbers of the steps from ``first`` to ``end``, which are a group."""
+    for s in range(first, end):
+        t, i, j = (layout.base + s) * width, layout.left[s] * width, layout.right[s] * width
+        for lane in range(width):
+            data[t + lane] = case.formula(data[i + lane], data[j + lane], 0.0)
+
+
+def backward(ops: Fixed[Ops], width: Fixed[int], careful: Fixed[bool], state: State, layout: Layout) -> int:
+    """The adjoints from the numbers and the seeds. Returns whether a NaN was found."""
+    data, adjoints = state.data, state.adjoints
+    nan = False
+    edge = diagonal = 0
+    for turn in range(layout.groups):
+        group = layout.groups - 1 - turn
+        code, mask = layout.passes[group] >> 2, layout.passes[group] & 3
+        first, end = layout.starts[group], layout.starts[group + 1]
+        t = layout.base + first
+        if width == 1 and not careful and end - first == 1:
             total = 0.0
-            for k in range(width):
-                total += flow[edges[e + k]]
-                d += 1
-            e += width
-            t = begin
-            flow[t] = total
-            i = left[first]
-            j = right[first]
-            bad |= mask == 0 and total != total
-{cases}
-            continue
-"""
-LONE_BACKWARD_CASE = """
-            {branch} code == {code}:
-{contributions}
-"""
-LONE_CONTRIBUTION = """
-                if mask & {bit}:
-                    flow[places[{k}, group]] = partial_{name}_{k}({operands}, data[t]) * total
-"""
-PULL = """
-if widths[group] == 0:
+            for k in range(layout.widths[turn]):
+                total += adjoints[layout.edges[edge + k]]
+            edge += layout.widths[turn]
+            adjoints[t] = total
+            nan |= mask == 0 and total != total
+            a, b, y = data[layout.left[first]], data[layout.right[first]], data[t]
+            for case in ops.backward:
+                if code == case.code and mask & (1 << case.operand):
+                    adjoints[layout.places[case.operand * layout.groups + group]] = case.formula(a, b, y) * total
+        else:
+            edge = pull(width, careful, state, layout, turn, t, layout.base + end, edge, diagonal)
+            if mask == 0:
+                nan |= holds_nan(adjoints, t * width, (layout.base + end) * width)
+            for case in ops.backward:
+                if code == case.code and mask & (1 << case.operand):
+                    place = layout.places[case.operand * layout.groups + group]
+                    contribute(case, width, careful, state, layout, first, end, place)
+        diagonal += layout.widths[turn]
+    pull(width, careful, state, layout, layout.groups, 0, layout.base, edge, diagonal)
+    nan |= holds_nan(adjoints, 0, layout.base * width)
+    return nan
+
+
+def pull(
+    width: Fixed[int],
+    careful: Fixed[bool],
+    state: State,
+    layout: Layout,
+    turn: int,
+    begin: int,
+    end: int,
+    edge: int,
+    diagonal: int,
+) -> int:
+    """The adjoints at the positions from ``begin`` to ``end``, whose turn it is, out of the edges and diagonals that
+    begin at ``edge`` and ``diagonal``. Returns where the edges end."""
+    adjoints, reached = state.adjoints, state.reached
+    some = layout.diagonals[diagonal] if layout.widths[turn] > 0 else 0
+    for p in range((begin + some) * width, end * width):
+        adjoints[p] = 0.0
+        if careful:
+            reached[p] = False
+    for k in range(layout.widths[turn]):
+        count = layout.diagonals[diagonal + k]
+        for p in range(count):
+            t, source = (begin + p) * width, layout.edges[edge + p] * width
+            for lane in range(width):
+                total = 0.0 if k == 0 else adjoints[t + lane]
+                if not careful:
+                    adjoints[t + lane] = total + adjoints[source + lane]
+                else:
+                    adjoints[t + lane] = total + adjoints[source + lane] if reached[source + lane] else total
+                    reached[t + lane] = reached[source + lane] or (k > 0 and reached[t + lane])
+        edge += count
+    return edge
+
+
+def contribute(
+    case: Fixed[Case],
+    width: Fixed[int],
+    careful: Fixed[bool],
+    state: State,
+    layout: Layout,
+    first: int,
+    end: int,
+    place: int,
+) -> None:
+    """What the steps from ``first`` to ``end``, which are a group, contribute to an operand, from ``place`` on."""
+    data, adjoints, reached = state.data, state.adjoints, state.reached
+    for s in range(first, end):
+        t, i, j = (layout.base + s) * width, layout.left[s] * width, layout.right[s] * width
+        c = (place + s - first) * width
+        for lane in range(width):
+            factor = case.formula(data[i + lane], data[j + lane], data[t + lane])
+            adjoints[c + lane] = factor * adjoints[t + lane]
+            if careful:
+                reached[c + lane] = reached[t + lane] and not (case.branches and factor == 0.0)
+
+
+def holds_nan(numbers: Doubles, begin: int, end: int) -> bool:
+    """Whether there is a NaN from ``begin`` to ``end``."""
+    found = False
     for p in range(begin, end):
-        {each}flow[p{lane}] = 0.0
-for k in range(zero + widths[group]):
-    count = zero + diagonals[d]
-    if k == 0:
-        for p in range(count):
-            source = edges[e + p]
-            {each}flow[begin + p{lane}] = 0.0 + flow[source{lane}]
-        for p in range(begin + count, end):
-            {each}flow[p{lane}] = 0.0
-    else:
-        for p in range(count):
-            source = edges[e + p]
-            {each}flow[begin + p{lane}] += flow[source{lane}]
-    e += count
-    d += 1
-"""
-CAREFUL_PULL = """
-for p in range(begin, end):
-    {each}flow[p{lane}] = 0.0; live[p{lane}] = False
-for k in range(zero + widths[group]):
-    count = zero + diagonals[d]
-    for p in range(count):
-        t = begin + p
-        source = edges[e + p]
-        {each}taken = live[source{lane}]; live[t{lane}] |= taken; flow[t{lane}] += flow[source{lane}] if taken else 0.0
-    e += count
-    d += 1
-"""
-BACKWARD_CASE = """
-        {branch} code == {code}:
-{contributions}
-"""
-CONTRIBUTION = """
-            if mask & {bit}:
-                shift = zero + places[{k}, group] - first
-                for s in range(first, last):
-                    t = base + s
-                    i = left[s]
-                    j = right[s]
-                    c = shift + s
-                    {each}flow[c{lane}] = partial_{name}_{k}({operands}, data[t{lane}]) * flow[t{lane}]
-"""
-CAREFUL_CONTRIBUTION = """
-            if mask & {bit}:
-                shift = zero + places[{k}, group] - first
-                for s in range(first, last):
-                    t = base + s
-                    i = left[s]
-                    j = right[s]
-                    c = shift + s
-                    {each}z = partial_{name}_{k}({operands}, data[t{lane}]); flow[c{lane}] = z * flow[t{lane}]; {live}
-"""
-ROWS_LOOP = """
-def rows(table, ins, outs, wrt, results, slopes, begin, end, data, flow, live, left, right, codes, starts, base,
-         partials, places, edges, diagonals, widths):
-    for block in range(begin, end, {lanes}):
-        count = min({lanes}, end - block)
-        for k in range(ins.size):
-            for lane in range({lanes}):
-                data[ins[k], lane] = table[block + min(lane, count - 1), k]
-        forward(data, left, right, codes, starts, base)
-        for k in range(outs.size):
-            for lane in range(count):
-                results[block + lane, k] = data[outs[k], lane]
-        if wrt.size:
-            if backward(data, flow, live, left, right, partials, starts, base, places, edges, diagonals, widths):
-                if {stop}:
-                    return block
-            for k in range(wrt.size):
-                for lane in range(count):
-                    slopes[block + lane, k] = flow[wrt[k], lane]
+        found |= numbers[p] != numbers[p]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns of a table, each a node's numbers or adjoints."""
+
+    table: Doubles
+    """(rows · count,) Row by row."""
+    nodes: Longs
+    """(count,) Positions of the nodes."""
+    count: int
+
+
+def rows(
+    ops: Fixed[Ops],
+    width: Fixed[int],
+    careful: Fixed[bool],
+    inputs: Columns,
+    outputs: Columns,
+    gradients: Columns,
+    begin: int,
+    end: int,
+    state: State,
+    layout: Layout,
+) -> int:
+    """Replay the rows from ``begin`` to ``end``, ``width`` at a time. Returns where it stopped: at the end; or, unless
+    it is careful, before the rows among whose adjoints a NaN was found."""
+    for block in range(begin, end, width):
+        some = width if end - block > width else end - block
+        for k in range(inputs.count):
+            for lane in range(width):
+                row = block + (lane if lane < some else some - 1)
+                state.data[inputs.nodes[k] * width + lane] = inputs.table[row * inputs.count + k]
+        forward(ops, width, state, layout)
+        write(outputs, width, state.data, block, some)
+        if gradients.count > 0:
+            nan = backward(ops, width, careful, state, layout)
+            if nan and not careful:
+                return block
+            write(gradients, width, state.adjoints, block, some)
     return end
-"""
 
 
-def _indented(text: str, by: int) -> str:
-    return ("\n" + " " * by).join(text.strip().splitlines())
+def write(columns: Columns, width: Fixed[int], numbers: Doubles, row: int, count: int) -> None:
+    """Write ``count`` rows from ``row`` on, out of the nodes' numbers or adjoints."""
+    for k in range(columns.count):
+        for lane in range(count):
+            columns.table[(row + lane) * columns.count + k] = numbers[columns.nodes[k] * width + lane]
 
 
-def _passed(op: Op, template: str, row: dict[str, Any]) -> str:
-    """What steps of an op pass to their operands, but for the adjoint itself."""
-    parts = [template.format(k=k, bit=k + 1, **row) for k in range(op.arity) if op.derivatives[k] != UNIT]
-    return "".join(parts) or " " * 16 + "pass"
+def ops_of(codes: Iterable[int]) -> Ops:
+    """What these rows of the op table say."""
+    forward, backward = [], []
+    for code in sorted(codes):
+        op = ROWS[code]
+        forward.append(Case(code, Formula(spelled(op.formula), FLOATS)))
+        for k, derivative in enumerate(op.derivatives):
+            if derivative != UNIT:
+                backward.append(Case(code, Formula(spelled(derivative), FLOATS), k, op.branches))
+    return Ops(tuple(forward), tuple(backward))
 
 
-def _source(lanes: bool, careful: bool) -> str:
-    """The text of the loops."""
-    # Not range(LANES): LLVM would unroll a loop of known length before it could vectorise it.
-    each, lane = ("for lane in range(data.shape[1]): ", ", lane") if lanes else ("", "")
-    names = {"each": each, "lane": lane}
-
-    def operands(op: Op) -> str:
-        return ", ".join(f"data[{'ij'[k]}{lane}]" for k in range(op.arity))
-
-    forward = backward = lone_forward = lone_backward = ""
-    for code, op in enumerate(ROWS):
-        row = {"code": code, "name": op.name, "operands": operands(op), "branch": "elif" if code else "if", **names}
-        row["live"] = f"live[c{lane}] = live[t{lane}]" + " and z != 0.0" * op.branches
-        forward += FORWARD_CASE.format(**row)
-        lone_forward += LONE_FORWARD_CASE.format(**row)
-        contribution = CAREFUL_CONTRIBUTION if careful else CONTRIBUTION
-        backward += BACKWARD_CASE.format(contributions=_passed(op, contribution, row), **row)
-        lone_backward += LONE_BACKWARD_CASE.format(contributions=_passed(op, LONE_CONTRIBUTION, row), **row)
-    lone = not lanes and not careful
-    pull = (CAREFUL_PULL if careful else PULL).format(**names)
-    text = FORWARD.format(cases=forward, lone=LONE_FORWARD.format(cases=lone_forward) * lone)
-    text += BACKWARD.format(
-        lone=LONE_BACKWARD.format(cases=lone_backward) * lone,
-        pull=_indented(pull, 8),
-        cases=backward,
-        last_pull=_indented(pull, 4),
-        **names,
-    )
-    if lanes:
-        text += ROWS_LOOP.format(lanes=LANES, stop=not careful)
-    return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
+_lock = Lock()
+_made: dict[tuple[Any, ...], tuple[frozenset[int], Code]] = {}
 
 
-@cache
-def kernel(name: str, lanes: bool = False, careful: bool = False, fast: bool = False) -> Any:
-    """``forward``, ``backward`` or (with lanes) ``rows``: compiled on its first call, or loaded from numba's cache.
+def loop(function: Callable[..., Any], codes: frozenset[int], fast: bool = False, **fixed: Any) -> Code:
+    """``forward``, ``backward`` or ``rows`` as machine code, for the ops of these codes and of all earlier calls.
 
-    ``careful`` follows which branches were taken, for when an adjoint is NaN without that. ``fast`` calls the
-    platform's elementary functions.
+    So the graphs of a process share their loops, and each is compiled anew only when an op comes in.
     """
-    source = _source(lanes, careful)
-    known = dict(meanings(fast))
-    for op in ROWS:
-        known[f"forward_{op.name}"], partials = compiled(op, fast)
-        known |= {f"partial_{op.name}_{k}": partial for k, partial in enumerate(partials)}
-    exec(compile(source, __file__, "exec"), known)
-    if name == "rows":
-        known["forward"], known["backward"] = jit(known["forward"]), jit(known["backward"])
-    function = known[name]
-    # Kept under the digest of everything that is compiled into it: numba itself looks at this file alone.
-    key = hashlib.sha256(f"{digest()} {source} {fast}".encode()).hexdigest()[:16]
-    function.__qualname__ = f"{name}_{key}"
-    return jit(function, keep=True)
+    key = (function, fast, *fixed.values())
+    with _lock:
+        if not is_ready(function, codes, fast, **fixed):
+            codes |= _made[key][0] if key in _made else frozenset()
+            _made[key] = codes, Code(function, fast, wide=fixed["width"] > 1, ops=ops_of(codes), **fixed)
+        return _made[key][1]
 
 
-def is_kept(function: Any) -> bool:
-    """Whether an earlier process has left the compiled code."""
-    folder = function.stats.cache_path
-    return folder is not None and any(Path(folder).glob(f"*.{function.py_func.__qualname__}-*.nbi"))
+def is_ready(function: Callable[..., Any], codes: frozenset[int], fast: bool = False, **fixed: Any) -> bool:
+    """Whether :func:`loop` has nothing to compile."""
+    key = (function, fast, *fixed.values())
+    return key in _made and codes <= _made[key][0]

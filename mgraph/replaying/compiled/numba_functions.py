@@ -1,170 +1,148 @@
-"""The op table and its arithmetic as machine code: the same source, compiled by numba (the extra ``fast``).
+"""Functions as machine code: Python translated, then optimised and assembled by LLVM (the extra ``fast``).
 
-Each function is read anew with other meanings for the names in it: tables become arrays, the functions that it calls
-their compiled forms, and frexp works on the bits. No fast-math, no contraction: the bits are those of plain Python.
+No fast-math, no contraction: the bits are those of plain Python. Nothing is kept on disk, because what a graph needs is
+compiled in some tenths of a second.
 """
 
 from __future__ import annotations
 
-import hashlib
-import inspect
+import ctypes
 import math
-import sys
-from collections.abc import Callable
-from functools import cache
-from types import FunctionType
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
-from uuid import uuid4
 
-import numba
-import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
+import llvmlite.binding as llvm
 
-from mgraph.arithmetic import coefficients, exponential, formulas, logarithm, ops, trigonometric, triple_double
-from mgraph.arithmetic.ops import Op
+from mgraph.arithmetic import exponential, logarithm, trigonometric
+from mgraph.replaying.compiled.native import Pointer, Record, Type, bits, double, source
+from mgraph.replaying.compiled.translator import Module
 
-NO_MATHS = {"error_model": "numpy", "nogil": True, "boundscheck": False}
-"""Division by zero gives what IEEE 754 says."""
-_PROCESS = uuid4().hex
-SOURCES = (coefficients, triple_double, exponential, logarithm, trigonometric, ops)
+ELEMENTARY = {each.__name__ for each in (exponential, logarithm, trigonometric)}
+"""Modules whose functions are large: each is compiled once in a process, and called by its address."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _bits(_: Any, x: Any) -> Any:
-    """The 64 bits of a double, as an integer."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.IntType(64))
-
-    return types.int64(x), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _double(_: Any, n: Any) -> Any:
-    """The double that has these 64 bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.DoubleType())
-
-    return types.float64(n), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _keep_out_of_line(_: Any) -> Any:
-    """Keeps the function that it is called in from being inlined: a rare case costs the common one its registers."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.function.attributes.add("noinline")
-
-    return types.void(), generate
-
-
-def _out_of_line(function: Any) -> Any:
-    def rare(*args: Any) -> Any:
-        _keep_out_of_line()
-        return function(*args)
-
-    return jit(rare)
-
-
-def _frexp(x: float) -> tuple[float, int]:
+def frexp(x: float) -> tuple[float, int]:
     """math.frexp for positive finite x."""
     shift = 0
     if x < 2.0**-1022:
         x *= 2.0**54
         shift = 54
-    n = _bits(x)
-    return _double((n & 0x000F_FFFF_FFFF_FFFF) | 0x3FE0_0000_0000_0000), (n >> 52) - 1022 - shift
+    n = bits(x)
+    return double((n & 0x000F_FFFF_FFFF_FFFF) | 0x3FE0_0000_0000_0000), (n >> 52) - 1022 - shift
 
 
-def _reduced(x: float) -> tuple[float, int]:
+def reduced(x: float) -> tuple[float, int]:
     """As logarithm.reduced, without a branch that depends on the number."""
     shift = 0
     if x < 2.0**-1022:
         x *= 2.0**54
         shift = 54
-    n = _bits(x)
+    n = bits(x)
     k = (n - 0x3FE6_A000_0000_0000) >> 52  # 0.70703125
-    return _double(n - (k << 52)), k - shift
+    return double(n - (k << 52)), k - shift
 
 
-def jit(function: Callable[..., Any], keep: bool = False) -> Any:
-    """The function, compiled when it is first called; with ``keep``, its code is kept for later processes.
-
-    A kept function carries the code of those that it calls. Two that come from different processes may be loaded
-    together, and where they have a symbol in common the second gets the first one's code; numba numbers symbols within
-    a process, so here they are also given the process.
-    """
-    if not keep:
-        function.__qualname__ = f"{function.__name__}_{_PROCESS}"
-    if keep:
-        try:
-            return numba.njit(cache=True, **NO_MATHS)(function)
-        except RuntimeError:
-            pass  # there is no place to keep it: a read-only installation without a writable home
-    return numba.njit(**NO_MATHS)(function)
-
-
-def digest() -> str:
-    """Of all the source that is compiled, and of this module: compiled code is kept under it."""
-    sources = "".join(inspect.getsource(each) for each in (*SOURCES, formulas, sys.modules[__name__]))
-    return hashlib.sha256(f"{numba.__version__} {sources}".encode()).hexdigest()
-
-
-@cache
-def meanings(fast: bool = False) -> dict[str, Any]:
-    """Every name that the sources use, in its compiled meaning; ``fast``: the platform's elementary functions."""
-    found: dict[str, Any] = {"math": math, "__builtins__": __builtins__, "__name__": __name__}
-    for module in SOURCES:
-        for name, x in vars(module).items():
-            if isinstance(x, FunctionType) and x.__module__ == module.__name__:
-                machine = jit(FunctionType(x.__code__, found, x.__name__))
-                found[name] = _out_of_line(machine) if name.endswith("_accurate") else machine
-            elif isinstance(x, tuple) and len(x) > TABLE and all(isinstance(each, float) for each in x):
-                found[name] = np.array(x)
-            elif isinstance(x, int | float | tuple):
-                found.setdefault(name, x)
-    found["frexp"], found["reduced"] = jit(_frexp), jit(_reduced)
-    found |= {"sqrt_": math.sqrt, "abs": abs}
-    if fast:
-        found |= {name: jit(_platform(function)) for name, function in PLATFORM.items()}
-    found["pow"] = found["pow_"]  # as formulas call it
-    return found
-
-
-def _sigmoid(x: float) -> float:
+def sigmoid(x: float) -> float:
+    """The logistic function by the platform."""
     return 1.0 / (1.0 + math.exp(-x))
 
 
-def _power(x: float, y: float) -> float:
+def power(x: float, y: float) -> float:
+    """x**y by the platform."""
     return x * x if y == 2.0 else math.pow(x, y)
 
 
-PLATFORM: dict[str, Callable[..., float]] = {"sigmoid": _sigmoid, "pow_": _power}
-"""What ``arithmetic="fast"`` calls instead: the C library, quicker and not the same everywhere."""
-PLATFORM |= {name: getattr(math, name) for name in ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos")}
+EXACT: dict[Any, Any] = {math.frexp: frexp, logarithm.reduced: reduced}
+"""What is called in place of a function, for the same result."""
+PLATFORM: dict[Any, Any] = {
+    exponential.exp: math.exp,
+    exponential.expm1: math.expm1,
+    exponential.sigmoid: sigmoid,
+    exponential.tanh: math.tanh,
+    logarithm.log: math.log,
+    logarithm.log1p: math.log1p,
+    logarithm.pow_: power,
+    trigonometric.sin: math.sin,
+    trigonometric.cos: math.cos,
+}
+"""What ``arithmetic="fast"`` calls: the C library, quicker and not the same everywhere."""
+
+_C_TYPES: dict[str, Any] = {"double": ctypes.c_double, "i64": ctypes.c_int64, "ptr": ctypes.c_void_p}
+_DTYPES = {"double": "float64", "i64": "int64", "i32": "uint32", "i8": "uint8"}
 
 
-def _platform(function: Callable[..., float]) -> Callable[..., float]:
-    """A builtin as a function that numba compiles."""
+class Code:
+    """A function as machine code, for the values ``fixed`` of its fixed parameters.
 
-    def called(x: float) -> float:
-        return function(x)
+    ``fast`` calls the platform's elementary functions. ``alone`` calls nothing that was compiled before. ``wide`` makes
+    vector instructions of the innermost loops.
+    """
 
-    return function if isinstance(function, FunctionType) else called
+    def __init__(
+        self, function: Any, fast: bool = False, alone: bool = False, wide: bool = False, **fixed: Any
+    ) -> None:
+        self._read = source(function)
+        module = Module(EXACT | PLATFORM if fast else EXACT, (lambda _: None) if alone else _elementary)
+        entry = module.function(function, fixed)
+        entry.linkage = "external"
+        self._engine = _assembled(str(module.ir), wide)  # owns the code
+        self.address: int = self._engine.get_function_address(entry.name)
+        """Where it is."""
+        kinds = [_C_TYPES[str(kind)] for kind in entry.ftype.args]
+        result = None if self._read.result is None else _C_TYPES[str(self._read.result)]
+        self._call = ctypes.CFUNCTYPE(result, *kinds)(self.address)
+
+    def __call__(self, *numbers: Any) -> Any:
+        """Call it with numbers and, for arrays, addresses."""
+        return self._call(*numbers)
+
+    def bound(self, *arguments: Any) -> Callable[[], Any]:
+        """The call of it with numbers, arrays and dataclasses of them. The arrays must outlive it."""
+        kinds = [kind for kind in self._read.parameters.values() if kind is not None]
+        return partial(self, *(x for pair in zip(kinds, arguments, strict=True) for x in _passed(*pair)))
 
 
-TABLE = 4
-"""A longer tuple is a table, and becomes an array."""
+def _passed(kind: Type, x: Any) -> Iterator[Any]:
+    """The numbers and addresses of an argument."""
+    if isinstance(kind, Record):
+        for name, part in kind.parts.items():
+            yield from _passed(part, getattr(x, name))
+    elif isinstance(kind, Pointer):
+        if x.dtype != _DTYPES[str(kind.element)] or not x.flags.c_contiguous:
+            raise TypeError(f"an array of {x.dtype} in place of one of {_DTYPES[str(kind.element)]}, in one piece")
+        yield x.ctypes.data
+    else:
+        yield x
 
 
-def compiled(op: Op, fast: bool = False) -> tuple[Callable[..., Any], tuple[Callable[..., Any], ...]]:
-    """A row's function and its partial derivatives, compiled; a builtin as it is."""
-    forward, partials = op.functions(meanings(fast))
-    return _compiled(forward), tuple(map(_compiled, partials))
+def _assembled(text: str, wide: bool) -> Any:
+    """A module in LLVM's language as machine code for this processor."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = wide
+    options.loop_unrolling = False  # takes longer than it saves, and leaves nothing to make vector instructions of
+    passes = llvm.create_pass_builder(target, options)
+    module = llvm.parse_assembly(text)
+    passes.getModulePassManager().run(module, passes)
+    engine = llvm.create_mcjit_compiler(module, target)
+    engine.finalize_object()
+    return engine
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    return jit(function) if isinstance(function, FunctionType) else function
+def _elementary(function: Any) -> int | None:
+    """The address of a function that is called by it."""
+    return compiled(function).address if getattr(function, "__module__", None) in ELEMENTARY else None
+
+
+_compiled: dict[Any, Code] = {}
+
+
+def compiled(function: Any) -> Code:
+    """A function of doubles as machine code, to be called with doubles."""
+    if function not in _compiled:
+        _compiled.setdefault(function, Code(function, alone=True))  # of two threads' the first: its address may be used
+    return _compiled[function]

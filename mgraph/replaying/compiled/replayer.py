@@ -1,13 +1,12 @@
 """The compiled engine: a plan in flat arrays that machine code replays, bit for bit as the reference does.
 
-Needs the extra ``fast`` (NumPy and numba).
+Needs the extra ``fast`` (NumPy and llvmlite).
 """
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,77 +17,81 @@ import numpy as np
 
 from mgraph.arithmetic.ops import CONSTANT
 from mgraph.errors import ReplayError, shown
-from mgraph.replaying.compiled.layout import Array, lay_out
-from mgraph.replaying.compiled.loops import LANES, is_kept, kernel
+from mgraph.replaying.compiled import loops
+from mgraph.replaying.compiled.layout import CODES, lay_out
+from mgraph.replaying.compiled.loops import LANES, Columns, State
+from mgraph.replaying.compiled.native import Array
+from mgraph.replaying.compiled.numba_functions import Code
 from mgraph.replaying.plan import Plan
 from mgraph.replaying.run import real, seeds_of
 
 THREADS = cpu_count() or 1
-PATIENCE = 1.0
-"""Seconds of compiling after which a line on standard error says so."""
-_ready: set[tuple[str, bool, bool, bool]] = set()
-
-
-def _call(name: str, *arguments: Any, lanes: bool = False, careful: bool = False, fast: bool = False) -> Any:
-    """Call a loop; say so when compiling it takes long, which happens once, since the code is kept."""
-    key = (name, lanes, careful, fast)
-    if key in _ready:
-        return kernel(*key)(*arguments)
-    line = "mgraph: compiling the replay loops, this once …"
-    timer = threading.Timer(PATIENCE, print, [line], {"file": sys.stderr, "flush": True})
-    timer.start()
-    try:
-        result = kernel(*key)(*arguments)
-    finally:
-        timer.cancel()
-    _ready.add(key)
-    return result
-
-
-def kept() -> bool:
-    """Whether a replay needs no compiling: the loops are in memory, or an earlier process left them."""
-    keys = [(name, False, False, False) for name in ("forward", "backward")]
-    return all(key in _ready or is_kept(kernel(*key)) for key in keys)
 
 
 class Arrays:
-    """A plan's numbers and adjoints in the places that its schedule gives them, and the two passes over them."""
+    """A plan's numbers and adjoints in the places that its layout gives them, and the two passes over them."""
 
-    def __init__(self, plan: Plan, seeds: Mapping[int, float], wanted: Iterable[int] | None, fast: bool) -> None:
-        self.schedule = s = lay_out(plan, seeds, wanted)
+    def __init__(self, plan: Plan, seeds: Mapping[int, float], requested: Iterable[int] | None, fast: bool) -> None:
+        self.layout = lay_out(plan, seeds, requested)
         self.fast = fast
-        self.numbers = np.empty(s.size)
         self.initial = np.array([0.0 if x is None else x for x in plan.initial])
-        self.numbers[s.position] = self.initial
-        self.flow = np.zeros(s.flow)
-        self.live = np.zeros(s.flow, np.bool_)
+        adjoints = self.layout.adjoints
+        self.state = State(np.empty(len(self.initial)), np.zeros(adjoints), np.zeros(adjoints, np.uint8))
+        self.state.data[self.layout.position] = self.initial
         self.sow(seeds)
 
     def sow(self, seeds: Mapping[int, float]) -> None:
         """Put the seeds, by slot, in their places."""
-        behind = self.schedule.flow - len(self.schedule.seeds)
-        self.flow[behind:] = [0.0 + seeds[slot] for slot in self.schedule.seeds.tolist()]
-        self.live[behind:] = True
+        first = self.layout.adjoints - len(self.layout.seeds)
+        self.state.adjoints[first:] = [0.0 + seeds[slot] for slot in self.layout.seeds.tolist()]
+        self.state.reached[first:] = True
 
-    def forward(self) -> None:
-        """Every operation's number from the leaves'."""
-        s = self.schedule
-        _call("forward", self.numbers, s.left, s.right, s.codes, s.starts, s.base, fast=self.fast)
+    @cached_property
+    def _codes(self) -> frozenset[int]:
+        return frozenset(self.layout.codes.tolist())
+
+    def loop(self, function: Callable[..., Any], **fixed: Any) -> Code:
+        """One of the loops, as machine code for the plan's ops."""
+        return loops.loop(function, self._codes, self.fast, **fixed)
+
+    @cached_property
+    def forward(self) -> Callable[[], None]:
+        """Computes every operation's number from the leaves'."""
+        return self.loop(loops.forward, width=1).bound(self.state, self.layout)
 
     def backward(self) -> None:
-        """The adjoints from the numbers and the seeds."""
-        s = self.schedule
-        arrays = (self.numbers, self.flow, self.live, s.left, s.right, s.partials, s.starts, s.base, s.places)
-        edges = (s.edges, s.diagonals, s.widths)
-        if _call("backward", *arrays, *edges, fast=self.fast):
-            _call("backward", *arrays, *edges, careful=True, fast=self.fast)
+        """Compute the adjoints from the numbers and the seeds."""
+        if self._backward():
+            self._careful()
+
+    @cached_property
+    def _backward(self) -> Callable[[], int]:
+        return self.loop(loops.backward, width=1, careful=False).bound(self.state, self.layout)
+
+    @cached_property
+    def _careful(self) -> Callable[[], int]:
+        return self.loop(loops.backward, width=1, careful=True).bound(self.state, self.layout)
+
+    def columns(self, table: Array, slots: Sequence[int]) -> Columns:
+        """The columns of an array (rows, columns), which are of these slots."""
+        return Columns(table.ravel(), self.layout.position[np.array(slots, np.int64)], len(slots))
 
     def by_slot(self, places: Array) -> list[float]:
         """The nodes' numbers, or their adjoints, in the order of the document."""
-        found: list[float] = places[self.schedule.position[: self.schedule.nodes]].tolist()
+        found: list[float] = places[self.layout.position[: self.layout.nodes]].tolist()
         return found
 
 
+def is_ready(plan: Plan, rows: bool) -> bool:
+    """Whether the loops that replay this plan, or ``rows`` by it, are compiled already."""
+    codes = frozenset(CODES[op] for op in {plan.wiring.nodes[target]["op"] for target in plan.targets})
+    if rows:
+        return loops.is_ready(loops.rows, codes, width=LANES, careful=False)
+    return loops.is_ready(loops.forward, codes, width=1)
+
+
+# Why an engine: a graph is replayed again and again with the same wiring, so the layout and the arrays are kept, and a
+# replay is a copy of the leaves' numbers, two calls, and the results as lists.
 class Engine:
     """Replays plans as :func:`mgraph.replaying.run.reference` does, by machine code; it keeps the layout of the last
     one."""
@@ -112,25 +115,27 @@ class Engine:
             self._last = plan, list(start), Arrays(plan, start, None, fast=False)
         arrays = self._last[2]
         arrays.sow(start)
-        position = arrays.schedule.position
-        arrays.numbers[position] = arrays.initial
+        position = arrays.layout.position
+        arrays.state.data[position] = arrays.initial
         for slot, x in leaves.items():
-            arrays.numbers[position[slot]] = x
+            arrays.state.data[position[slot]] = x
         arrays.forward()
         if seeds is None:
-            return arrays.by_slot(arrays.numbers), [None] * plan.size
+            return arrays.by_slot(arrays.state.data), [None] * plan.size
         arrays.backward()
-        return arrays.by_slot(arrays.numbers), arrays.by_slot(arrays.flow)
+        return arrays.by_slot(arrays.state.data), arrays.by_slot(arrays.state.adjoints)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a batch gave, by node id: arrays of one number a row."""
+    """The results of many rows."""
 
     __module__ = "mgraph"
 
     outputs: dict[str, Array]
+    """By id, an array (rows,) of each output's numbers."""
     gradients: dict[str, Array]
+    """By id, an array (rows,) of the adjoints of each leaf that was asked for."""
     arithmetic: str
     """``exact``, or ``fast`` for the platform's elementary functions."""
 
@@ -139,7 +144,7 @@ class Replayer:
     """A graph laid out for machine code; made by :meth:`mgraph.graph.Graph.compile`. One thread at a time may use it.
 
     ``data`` and ``grad`` are read-only views of n numbers each, those of the last :meth:`forward` and :meth:`backward`;
-    ``index`` gives a node's place in them by id. With ``gradients``, only what those need is computed, and elsewhere
+    ``index`` is a node's place in them, by id. With ``gradients``, only what those need is computed, and elsewhere
     ``grad`` is 0.
     """
 
@@ -156,25 +161,26 @@ class Replayer:
             raise ReplayError(f"the arithmetic is 'exact' or 'fast', not {shown(arithmetic)}")
         self._plan, wiring = plan, plan.wiring
         self._seeds = {wiring.index[name]: seed for name, seed in seeds_of(wiring, seeds).items()}
-        wanted = None if gradients is None else [self._slot(name, "gradient") for name in gradients]
-        self._arrays = Arrays(plan, self._seeds, wanted, arithmetic == "fast")
-        self._wanted = None if wanted is None else set(wanted)
+        requested = None if gradients is None else [self._slot(name, "gradient") for name in gradients]
+        self._arrays = Arrays(plan, self._seeds, requested, arithmetic == "fast")
+        self._requested = None if requested is None else set(requested)
         self._unset = set(plan.unset)
-        nodes = self._arrays.schedule.nodes
-        self.data = self._arrays.numbers[:nodes].view()
-        self.grad = self._arrays.flow[:nodes].view()
+        self._settable: dict[str, tuple[int, int]] = {}
+        nodes = self._arrays.layout.nodes
+        self.data = self._arrays.state.data[:nodes].view()
+        self.grad = self._arrays.state.adjoints[:nodes].view()
         self.data.flags.writeable = self.grad.flags.writeable = False
 
     @cached_property
     def index(self) -> dict[str, int]:
         """The place of each node in ``data`` and ``grad``, by id."""
-        places = self._arrays.schedule.position[: self._plan.size].tolist()
+        places = self._arrays.layout.position[: self._plan.size].tolist()
         return dict(zip(self._plan.wiring.index, places, strict=True))
 
     @property
     def outputs(self) -> dict[str, float]:
         """The outputs' numbers after :meth:`forward`, by id."""
-        position, index = self._arrays.schedule.position, self._plan.wiring.index
+        position, index = self._arrays.layout.position, self._plan.wiring.index
         return {name: float(self.data[position[index[name]]]) for name in self._plan.wiring.outputs}
 
     def _slot(self, given: str, purpose: str) -> int:
@@ -193,8 +199,11 @@ class Replayer:
 
         Raises ReplayError for a name that does not exist, a constant, an operation, and what is not a number.
         """
-        slot = self._slot(name, "set")
-        self._arrays.numbers[self._arrays.schedule.position[slot]] = real(x, name)
+        if name not in self._settable:
+            slot = self._slot(name, "set")
+            self._settable[name] = slot, int(self._arrays.layout.position[slot])
+        slot, place = self._settable[name]
+        self._arrays.state.data[place] = x if type(x) is float else real(x, name)
         self._unset.discard(slot)
 
     def forward(self) -> None:
@@ -223,47 +232,40 @@ class Replayer:
 
         ``inputs`` is an array (rows, k), its columns the graph's ``inputs`` in order, or a column of numbers for each
         of some leaves, by id or unique label; other leaves keep what they have. ``gradients`` names the leaves whose
-        gradients to give, or is True for those of the columns; ``outputs`` names other nodes than the graph's.
-        ``threads`` share the rows. Memory beyond the arrays given and returned does not
-        grow with the rows. Raises ReplayError for a wrong shape, a wrong name, and what is not a number.
+        gradients are wanted, or is True for those of the columns; ``outputs`` names other nodes than the graph's.
+        ``threads`` share the rows. Memory beyond the arrays given and returned does not grow with the rows. Raises
+        ReplayError for a wrong shape, a wrong name, and what is not a number.
         """
-        names, slots, table = self._table(inputs)
-        wiring, s, fast = self._plan.wiring, self._arrays.schedule, self._arrays.fast
+        names, slots, given = self._table(inputs)
+        wiring, arrays, state = self._plan.wiring, self._arrays, self._arrays.state
         self._refuse_unset(self._unset.difference(slots))
-        wanted = names if gradients is True else [] if gradients is False else list(gradients)
-        wrt = [self._slot(name, "gradient") for name in wanted]
-        if self._wanted is not None and not self._wanted.issuperset(wrt):
+        chosen = names if gradients is True else [] if gradients is False else list(gradients)
+        wrt = [self._slot(name, "gradient") for name in chosen]
+        if self._requested is not None and not self._requested.issuperset(wrt):
             raise ReplayError("this replayer was compiled for the gradients of other leaves")
-        wanted_outputs = wiring.outputs if outputs is None else [wiring.resolve(name) for name in outputs]
-        outs = [wiring.index[name] for name in wanted_outputs]
-        results, slopes = np.empty((len(table), len(outs))), np.empty((len(table), len(wrt)))
-        places = [s.position[np.array(each, np.int64)] for each in (slots, outs, wrt)]
-        columns = (table, *places, results, slopes)
+        roots = wiring.outputs if outputs is None else [wiring.resolve(name) for name in outputs]
+        results, slopes = np.empty((len(given), len(roots))), np.empty((len(given), len(wrt)))
+        ends = [wiring.index[name] for name in roots]
+        tables = [arrays.columns(*each) for each in ((given, slots), (results, ends), (slopes, wrt))]
+        quick = arrays.loop(loops.rows, width=LANES, careful=False)
 
         def work(begin: int, end: int) -> None:
-            data, flow, live = (
-                np.repeat(each[:, None], LANES, axis=1)
-                for each in (self._arrays.numbers, self._arrays.flow, self._arrays.live)
-            )
-            arrays = (data, flow, live, s.left, s.right, s.codes, s.starts, s.base, s.partials, s.places)
-            edges = (s.edges, s.diagonals, s.widths)
+            own = State(*(np.repeat(each, LANES) for each in (state.data, state.adjoints, state.reached)))
             while begin < end:
-                begin = _call("rows", *columns, begin, end, *arrays, *edges, lanes=True, fast=fast)
+                begin = quick.bound(*tables, begin, end, own, arrays.layout)()
                 if begin < end:  # in this block an adjoint is NaN
-                    stop = min(begin + LANES, end)
-                    _call("rows", *columns, begin, stop, *arrays, *edges, lanes=True, careful=True, fast=fast)
-                    begin = stop
+                    careful = arrays.loop(loops.rows, width=LANES, careful=True)
+                    begin = careful.bound(*tables, begin, min(begin + LANES, end), own, arrays.layout)()
 
-        work(0, min(LANES, len(table)))  # compiles, before there are threads
-        share = max(LANES, -(-len(table) // (max(1, threads) * LANES)) * LANES)
-        parts = [(begin, min(begin + share, len(table))) for begin in range(0, len(table), share)]
+        share = max(LANES, -(-len(given) // (max(1, threads) * LANES)) * LANES)
+        parts = [(begin, min(begin + share, len(given))) for begin in range(0, len(given), share)]
         with ThreadPoolExecutor(max(1, threads)) as pool:
             for done in [pool.submit(work, *part) for part in parts]:
                 done.result()
         return Batch(
-            {name: results[:, k] for k, name in enumerate(wanted_outputs)},
-            {wiring.resolve(name): slopes[:, k] for k, name in enumerate(wanted)},
-            "fast" if fast else "exact",
+            {name: results[:, k] for k, name in enumerate(roots)},
+            {wiring.resolve(name): slopes[:, k] for k, name in enumerate(chosen)},
+            "fast" if arrays.fast else "exact",
         )
 
     def _table(self, inputs: Array | Mapping[str, Any]) -> tuple[list[str], list[int], Array]:

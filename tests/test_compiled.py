@@ -93,6 +93,21 @@ def test_a_replayer_is_set_and_run_again() -> None:
         replayer.data[0] = 1.0
 
 
+def test_a_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, asked = load(ROOT / "samples/tanh.json"), []
+    resolve = Graph.resolve
+    monkeypatch.setattr(Graph, "resolve", lambda self, name: asked.append(name) or resolve(self, name))
+    replayer = graph.compile()
+    for k in range(100):
+        replayer.set("a", k / 100)
+    replayer.set("a", 3)
+    assert asked == ["a"]
+    replayer.forward()
+    assert replayer.outputs == graph.replay({"a": 3.0}).outputs
+    with pytest.raises(ReplayError, match="the number for 'a' is not a real number but '1'"):
+        replayer.set("a", "1")
+
+
 def test_only_what_the_gradients_need_is_computed() -> None:
     graph = load(ROOT / "samples/neuron.json")
     whole, part = graph.compile(), graph.compile(gradients=["w1"])

@@ -251,20 +251,20 @@ _lock = Lock()
 _made: dict[tuple[Any, ...], tuple[frozenset[int], Code]] = {}
 
 
-def loop(function: Callable[..., Any], codes: frozenset[int], fast: bool = False, **fixed: Any) -> Code:
+def machine_code(loop: Callable[..., Any], codes: frozenset[int], fast: bool = False, **fixed: Any) -> Code:
     """``forward``, ``backward`` or ``rows`` as machine code, for the ops of these codes and of all earlier calls.
 
-    So the graphs of a process share their loops, and each is compiled anew only when an op comes in.
+    So the graphs of a process share their loops, and compile them again only when an op is new.
     """
-    key = (function, fast, *fixed.values())
+    key = (loop, fast, *fixed.values())
     with _lock:
-        if not is_ready(function, codes, fast, **fixed):
+        if not is_ready(loop, codes, fast, **fixed):
             codes |= _made[key][0] if key in _made else frozenset()
-            _made[key] = codes, Code(function, fast, wide=fixed["width"] > 1, ops=ops_of(codes), **fixed)
+            _made[key] = codes, Code(loop, fast, wide=fixed["width"] > 1, ops=ops_of(codes), **fixed)
         return _made[key][1]
 
 
-def is_ready(function: Callable[..., Any], codes: frozenset[int], fast: bool = False, **fixed: Any) -> bool:
-    """Whether :func:`loop` has nothing to compile."""
-    key = (function, fast, *fixed.values())
+def is_ready(loop: Callable[..., Any], codes: frozenset[int], fast: bool = False, **fixed: Any) -> bool:
+    """Whether :func:`machine_code` has nothing to compile."""
+    key = (loop, fast, *fixed.values())
     return key in _made and codes <= _made[key][0]

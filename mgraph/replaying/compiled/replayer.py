@@ -29,7 +29,7 @@ THREADS = cpu_count() or 1
 
 
 class Arrays:
-    """A plan's numbers and adjoints in the places that its layout gives them, and the two passes over them."""
+    """A plan's numbers and adjoints as its layout has them, and the two passes over them."""
 
     def __init__(self, plan: Plan, seeds: Mapping[int, float], requested: Iterable[int] | None, fast: bool) -> None:
         self.layout = lay_out(plan, seeds, requested)
@@ -50,14 +50,14 @@ class Arrays:
     def _codes(self) -> frozenset[int]:
         return frozenset(self.layout.codes.tolist())
 
-    def loop(self, function: Callable[..., Any], **fixed: Any) -> Code:
-        """One of the loops, as machine code for the plan's ops."""
-        return loops.loop(function, self._codes, self.fast, **fixed)
+    def machine_code(self, loop: Callable[..., Any], **fixed: Any) -> Code:
+        """One of the loops as machine code for the plan's ops."""
+        return loops.machine_code(loop, self._codes, self.fast, **fixed)
 
     @cached_property
     def forward(self) -> Callable[[], None]:
         """Computes every operation's number from the leaves'."""
-        return self.loop(loops.forward, width=1).bound(self.state, self.layout)
+        return self.machine_code(loops.forward, width=1).bound(self.state, self.layout)
 
     def backward(self) -> None:
         """Compute the adjoints from the numbers and the seeds."""
@@ -66,14 +66,14 @@ class Arrays:
 
     @cached_property
     def _backward(self) -> Callable[[], int]:
-        return self.loop(loops.backward, width=1, careful=False).bound(self.state, self.layout)
+        return self.machine_code(loops.backward, width=1, careful=False).bound(self.state, self.layout)
 
     @cached_property
     def _careful(self) -> Callable[[], int]:
-        return self.loop(loops.backward, width=1, careful=True).bound(self.state, self.layout)
+        return self.machine_code(loops.backward, width=1, careful=True).bound(self.state, self.layout)
 
     def columns(self, table: Array, slots: Sequence[int]) -> Columns:
-        """The columns of an array (rows, columns), which are of these slots."""
+        """An array (rows, columns), whose columns are for these slots."""
         return Columns(table.ravel(), self.layout.position[np.array(slots, np.int64)], len(slots))
 
     def by_slot(self, places: Array) -> list[float]:
@@ -135,7 +135,7 @@ class Batch:
     outputs: dict[str, Array]
     """By id, an array (rows,) of each output's numbers."""
     gradients: dict[str, Array]
-    """By id, an array (rows,) of the adjoints of each leaf that was asked for."""
+    """By id, an array (rows,) of the adjoints of each leaf that was requested."""
     arithmetic: str
     """``exact``, or ``fast`` for the platform's elementary functions."""
 
@@ -195,7 +195,7 @@ class Replayer:
         return wiring.index[name]
 
     def set(self, name: str, x: float) -> None:
-        """Give a leaf a number, by id or unique label; it stays until it is given another one.
+        """Set a leaf, by id or unique label, to a number, which it keeps until it is set again.
 
         Raises ReplayError for a name that does not exist, a constant, an operation, and what is not a number.
         """
@@ -231,9 +231,9 @@ class Replayer:
         """Replay many rows, each with the bits of a replay of its own.
 
         ``inputs`` is an array (rows, k), its columns the graph's ``inputs`` in order, or a column of numbers for each
-        of some leaves, by id or unique label; other leaves keep what they have. ``gradients`` names the leaves whose
-        gradients are wanted, or is True for those of the columns; ``outputs`` names other nodes than the graph's.
-        ``threads`` share the rows. Memory beyond the arrays given and returned does not grow with the rows. Raises
+        of some leaves, by id or unique label; other leaves keep what they have. ``gradients`` names the leaves to
+        return gradients for, or is True for those of the columns; ``outputs`` names other nodes than the graph's.
+        ``threads`` share the rows. Memory beyond the arrays passed and returned does not grow with the rows. Raises
         ReplayError for a wrong shape, a wrong name, and what is not a number.
         """
         names, slots, given = self._table(inputs)
@@ -247,14 +247,14 @@ class Replayer:
         results, slopes = np.empty((len(given), len(roots))), np.empty((len(given), len(wrt)))
         ends = [wiring.index[name] for name in roots]
         tables = [arrays.columns(*each) for each in ((given, slots), (results, ends), (slopes, wrt))]
-        quick = arrays.loop(loops.rows, width=LANES, careful=False)
+        quick = arrays.machine_code(loops.rows, width=LANES, careful=False)
 
         def work(begin: int, end: int) -> None:
             own = State(*(np.repeat(each, LANES) for each in (state.data, state.adjoints, state.reached)))
             while begin < end:
                 begin = quick.bound(*tables, begin, end, own, arrays.layout)()
                 if begin < end:  # in this block an adjoint is NaN
-                    careful = arrays.loop(loops.rows, width=LANES, careful=True)
+                    careful = arrays.machine_code(loops.rows, width=LANES, careful=True)
                     begin = careful.bound(*tables, begin, min(begin + LANES, end), own, arrays.layout)()
 
         share = max(LANES, -(-len(given) // (max(1, threads) * LANES)) * LANES)

@@ -138,13 +138,13 @@ class Steps:
 
 
 def _steps(plan: Plan, seeded: Array, requested: Iterable[int] | None) -> Steps:
-    slots, nodes, count = len(plan.initial), plan.size, len(plan.targets)
+    slots, count, nodes = len(plan.initial), len(plan.targets), plan.wiring.nodes
     differentiable, needed = np.zeros(slots, np.uint8), np.zeros(slots, np.uint8)
-    differentiable[:nodes] = True
+    differentiable[: len(nodes)] = True
     differentiable[list(plan.fixed)] = False
-    needed[slice(nodes) if requested is None else list(requested)] = True
+    needed[slice(len(nodes)) if requested is None else list(requested)] = True
     steps = Steps(
-        code=np.array([CODES[plan.wiring.nodes[target]["op"]] for target in plan.targets], np.int64),
+        code=np.array([CODES[nodes[target]["op"]] for target in plan.targets], np.int64),
         target=np.array(plan.targets, np.int64),
         left=np.array(plan.left, np.int64),
         right=np.array(plan.right, np.int64),

@@ -66,6 +66,8 @@ def test_hostile_numbers_change_nothing() -> None:
         (lambda x: (mgraph.gate(x, x.sqrt() * 0.0)).relu() + x, 0.0),
         (lambda x: (x - 1).relu() * x.log().maximum(1.0), 0.0),
         (lambda x: (mgraph.gate(x, 1.0) * 0.0 * x.sqrt()).maximum(-1.0), 0.0),
+        (lambda x: mgraph.gate(x, mgraph.gate(mgraph.constant(math.nan), x)), 1.0),
+        (lambda x: mgraph.gate(x, mgraph.gate(x - mgraph.greater(x, 0.0), x.sqrt())), 2.0),
     ],
 )
 def test_what_is_reached_is_what_a_backward_pass_reaches(function, at: float) -> None:
@@ -159,6 +161,14 @@ def test_forward_mode_agrees_with_reverse_mode(seed: int) -> None:
     run = graph.replay()
     terms = [run.grad[name] * x for name, x in direction.items()]
     assert found == pytest.approx(sum(terms), rel=1e-9, abs=1e-9 * max(1.0, *map(abs, terms)))
+
+
+def test_a_branch_not_taken_carries_no_tangent_either() -> None:
+    x = Value(-1.0, name="x")
+    y = mgraph.gate(x.relu(), 1.0 / x.relu()) + x  # the slope of 1/relu is infinite
+    y.name = "y"
+    graph = record(y)
+    assert list(graph.jvp({"x": 0.5}).replay().outputs.values()) == [0.5 * graph.replay().grad["x"]] == [0.5]
 
 
 def test_a_jacobian_is_a_gradient_for_each_output() -> None:

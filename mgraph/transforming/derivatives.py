@@ -28,9 +28,6 @@ Ref = str | float
 """An operand of a document: a node's id, or a literal."""
 STEPS = {name for name, op in OPS.items() if set(op.derivatives) == {"0"}}
 """Ops that pass nothing on."""
-SWITCHES = ("relu", "maximum", "minimum")
-"""Ops whose slopes are 0, 1 or NaN."""
-
 _VALUES: dict[str, Any] = {name: partial(apply, name) for name in OPS} | {"__builtins__": {}}
 """What the names in formulas mean for values."""
 
@@ -62,38 +59,21 @@ class Lifted:
         """The adjoints of ``wrt``, from the seeds."""
         order = topological_order(tuple(seeds))
         moving = _moving(order, wrt)
-        adjoints: dict[Value, Term] = dict(seeds)
-        reached: dict[Value, Term] = dict.fromkeys(seeds, 1.0)
+        adjoints = _Flow(seeds)
         for value in reversed(order):
-            if value not in adjoints:
-                continue
-            path = reached[value]
-            for operand, slope in _slopes(value, moving):
-                taken = _both(path, _taken(value.op, slope))
-                if taken != 0.0:
-                    part = _contribution(value.op, slope, adjoints[value], path, taken)
-                    adjoints[operand] = _sum(adjoints.get(operand), part)
-                    reached[operand] = _either(reached.get(operand, 0.0), taken)
-        return [adjoints.get(value, 0.0) for value in wrt]
+            if value in adjoints:
+                for operand, slope in _slopes(value, moving):
+                    adjoints.carry(value, operand, value.op, slope)
+        return adjoints.of(wrt)
 
     def forward(self, tangents: Mapping[Value, Term], of: Sequence[Value]) -> list[Term]:
         """The tangents of ``of``, from those of leaves."""
-        found: dict[Value, Term] = dict(tangents)
+        found = _Flow(tangents)
         for value in topological_order(tuple(of)):
-            for operand, slope in _slopes(value, () if value in tangents else found):
-                taken = _taken(value.op, slope)
-                if taken != 0.0:
-                    found[value] = _sum(found.get(value), _contribution(value.op, slope, found[operand], 1.0, taken))
-        return [found.get(value, 0.0) for value in of]
-
-
-def _slopes(value: Value, moving: Container[Value]) -> Iterator[tuple[Value, Term]]:
-    """Each operand that moves, and the value's derivative by it."""
-    if value.op in OPS:
-        for operand, derivative in zip(value.operands, _derivatives(value.op), strict=True):
-            if operand in moving and operand.op not in FIXED:
-                slope = derivative(*value.operands, value)
-                yield operand, slope.data if isinstance(slope, Value) and slope.op in FIXED else slope
+            if value not in tangents:
+                for operand, slope in _slopes(value, found):
+                    found.carry(operand, value, value.op, slope)
+        return found.of(of)
 
 
 def _moving(order: Sequence[Value], wrt: Sequence[Value]) -> set[Value]:
@@ -105,25 +85,70 @@ def _moving(order: Sequence[Value], wrt: Sequence[Value]) -> set[Value]:
     return found
 
 
-# Whether a branch was taken is known when the graph is replayed. It is a number: 1 if it was, 0 if not, and NaN where
-# the slope is, so that the contribution is NaN as well.
+def _slopes(value: Value, moving: Container[Value]) -> Iterator[tuple[Value, Term]]:
+    """Each operand that moves, and the value's derivative by it."""
+    if value.op in OPS:
+        for operand, derivative in zip(value.operands, _derivatives(value.op), strict=True):
+            if operand in moving and operand.op not in FIXED:
+                slope = derivative(*value.operands, value)
+                yield operand, slope.data if isinstance(slope, Value) and slope.op in FIXED else slope
 
 
-def _taken(op: str, slope: Term) -> Term:
-    """Whether an operand with this slope was taken."""
-    if not OPS[op].branches:
-        return 1.0
-    if op in SWITCHES:
-        return slope
-    return apply("greater", apply("abs", slope), 0.0)
+class _Flow:
+    """What has flowed to each value so far, adjoints or tangents, and whether it came by branches that are taken.
+
+    That is known when the graph is replayed, so it is a term as well: 1 or 0, or NaN where a slope is NaN, so that
+    what flows by it is NaN too. What flows to a value that is not reached is 0.
+    """
+
+    def __init__(self, start: Mapping[Value, Term]) -> None:
+        self._sums: dict[Value, Term] = dict(start)
+        self._reached: dict[Value, Term] = dict.fromkeys(start, 1.0)
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._sums
+
+    def of(self, values: Iterable[Value]) -> list[Term]:
+        """What has flowed to each of them."""
+        return [self._sums.get(value, 0.0) for value in values]
+
+    def carry(self, source: Value, target: Value, op: str, slope: Term) -> None:
+        """Add to ``target`` slope times what ``source`` has; by an op of branches only if the slope is not 0."""
+        path, flow = self._reached[source], self._sums[source]
+        taken = _both(path, _taken(slope)) if OPS[op].branches else path
+        if taken == 0.0:
+            return
+        if not OPS[op].branches:
+            finite = isinstance(slope, float) and slope - slope == 0.0  # 0 times it is 0
+            part = slope * flow if path == 1.0 or finite else apply("gate", path, slope * flow)
+        elif path == 1.0:
+            part = apply("gate", slope, flow)
+        else:
+            part = apply("gate", taken, flow if _is_switch(slope) else slope * flow)
+        self._sums[target] = part if target not in self._sums else self._sums[target] + part
+        self._reached[target] = _either(self._reached.get(target, 0.0), taken)
+
+
+def _is_switch(slope: Term) -> bool:
+    """Whether a slope is 0, 1 or NaN for certain: a comparison, or 1 less a comparison."""
+    if isinstance(slope, float):
+        return False
+    if slope.op == "sub" and slope.operands[0].op == LITERAL and slope.operands[0].data == 1.0:
+        slope = slope.operands[1]
+    return slope.op == "greater"
+
+
+def _taken(slope: Term) -> Term:
+    """1 if a slope is not 0, else 0."""
+    return slope if _is_switch(slope) else apply("greater", apply("abs", slope), 0.0)
 
 
 def _both(p: Term, q: Term) -> Term:
     """1 if p and q are, 0 if either is, whatever the other: 1**NaN and NaN**0 are 1."""
-    if isinstance(p, float):
+    if 0.0 in (p, q):
+        return 0.0
+    if 1.0 in (p, q):
         return q if p == 1.0 else p
-    if isinstance(q, float):
-        return p if q == 1.0 else q
     return (1.0 + p) ** q - 1.0
 
 
@@ -132,23 +157,6 @@ def _either(p: Term, q: Term) -> Term:
     if p is q or p == 0.0 or q == 1.0:
         return q
     return p if p == 1.0 else apply("maximum", p, q)
-
-
-def _contribution(op: str, slope: Term, adjoint: Term, path: Term, taken: Term) -> Term:
-    """What a value that is reached if ``path`` is 1 passes to an operand: slope·adjoint, or 0 if that is not taken.
-
-    The adjoint of a value that is not reached is 0; so only a slope that may be infinite or NaN needs a gate.
-    """
-    if OPS[op].branches:
-        if path == 1.0:
-            return apply("gate", slope, adjoint)
-        return apply("gate", taken, adjoint if op in SWITCHES else slope * adjoint)
-    finite = isinstance(slope, float) and slope - slope == 0.0
-    return slope * adjoint if path == 1.0 or finite else apply("gate", path, slope * adjoint)
-
-
-def _sum(total: Term | None, part: Term) -> Term:
-    return part if total is None else total + part
 
 
 class _Writer:

@@ -116,7 +116,7 @@ def facts(graph: Graph) -> dict[str, Any]:
     return found | {
         "format": VERSION,
         "nodes": len(graph),
-        "ops": dict(Counter(node["op"] for node in graph.nodes).most_common()),
+        "ops": dict(Counter(map(graph.op, graph.index)).most_common()),
         "depth": graph.depth,
         "inputs": graph.inputs,
         "parameters": graph.parameters,

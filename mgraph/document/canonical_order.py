@@ -31,14 +31,16 @@ def structure(wiring: Wiring, order: Sequence[int]) -> str:
 
     It does not depend on ids, labels, recorded numbers or the order of the list. ``order`` is :func:`numbering`'s.
     """
-    number = {k: str(each) for each, k in enumerate(order)}
-    starts, operands = wiring.starts, wiring.operands
+    number = [""] * len(order)
+    for each, k in enumerate(order):
+        number[k] = str(each)
+    starts, operands, nodes = wiring.starts, wiring.operands, wiring.nodes
     lines = []
     for k in order:
-        node = wiring.nodes[k]
-        below = operands[starts[k] : starts[k + 1]]
-        known = [number[i] if i >= 0 else bits(x) for i, x in zip(below, node.get("args", ()), strict=True)]
-        lines.append(" ".join([node["op"], *known]))
+        line = nodes[k]["op"]
+        for i, operand in zip(operands[starts[k] : starts[k + 1]], nodes[k].get("args", ()), strict=True):
+            line += f" {number[i] if i >= 0 else bits(operand)}"
+        lines.append(line)
     lines.append(" ".join(["outputs", *(number[wiring.index[name]] for name in wiring.outputs)]))
     return _digest(lines)
 

@@ -221,11 +221,15 @@ class Wiring:
     @cached_property
     def depth(self) -> int:
         """Operations on the longest path from a leaf, 0 for leaves alone."""
-        deepest: dict[str, int] = {}
+        levels: list[int] = []
+        operand = iter(self.operands)
         for node in self.nodes:
-            below = [deepest[a] for a in node.get("args", ()) if isinstance(a, str)]
-            deepest[node["id"]] = max(below, default=0) + ("args" in node)
-        return max(deepest.values())
+            level = int("args" in node)
+            for _, i in zip(node.get("args", ()), operand, strict=False):
+                if i >= 0 and levels[i] >= level:
+                    level = levels[i] + 1
+            levels.append(level)
+        return max(levels)
 
     def to_networkx(self) -> MultiDiGraph[str]:
         """A new MultiDiGraph: nodes by id, with what the document says of each as attributes, and ``literals``,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +115,7 @@ def facts(graph: Graph) -> dict[str, Any]:
     return found | {
         "format": VERSION,
         "nodes": len(graph),
-        "ops": dict(Counter(map(graph.op, graph.index)).most_common()),
+        "ops": graph.op_counts,
         "depth": graph.depth,
         "inputs": graph.inputs,
         "parameters": graph.parameters,

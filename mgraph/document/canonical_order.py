@@ -38,8 +38,9 @@ def structure(wiring: Wiring, order: Sequence[int]) -> str:
     lines = []
     for k in order:
         line = nodes[k]["op"]
-        for i, operand in zip(operands[starts[k] : starts[k + 1]], nodes[k].get("args", ()), strict=True):
-            line += f" {number[i] if i >= 0 else bits(operand)}"
+        for place in range(starts[k], starts[k + 1]):
+            i = operands[place]
+            line += f" {number[i] if i >= 0 else bits(nodes[k]['args'][place - starts[k]])}"
         lines.append(line)
     lines.append(" ".join(["outputs", *(number[wiring.index[name]] for name in wiring.outputs)]))
     return _digest(lines)

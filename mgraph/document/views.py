@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from types import MappingProxyType
@@ -106,6 +107,11 @@ class View:
     def outputs(self) -> list[str]:
         """Ids of the roots: the document's, else the operations that nothing consumes, else such leaves."""
         return self._wiring.outputs.copy()
+
+    @property
+    def op_counts(self) -> dict[str, int]:
+        """How many nodes there are of each op, the most frequent first."""
+        return dict(Counter(node["op"] for node in self._wiring.nodes).most_common())
 
     @property
     def seeds(self) -> Mapping[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import orjson
-from onnx import FunctionProto, NodeProto, TensorProto, ValueInfoProto, helper
+from onnx import FunctionProto, NodeProto, TensorProto, ValueInfoProto, helper, parser
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES, PARAMETER
 from mgraph.document.wiring import Wiring
@@ -54,84 +54,68 @@ def _number(name: str, x: float) -> NodeProto:
     return helper.make_node("Constant", [], [name], value=helper.make_tensor("", TensorProto.DOUBLE, [], [x]))
 
 
-def _function(name: str, operands: str, body: str) -> FunctionProto:
-    """A function, from lines such as ``y = Add a b``; an operand that is a number is a constant."""
-    nodes: list[NodeProto] = []
-    for line in body.strip().splitlines():
-        result, _, operator, *inputs = line.split()
-        for x in inputs:
-            if x[0].isdigit() and not any(x in node.output for node in nodes):
-                nodes.append(_number(x, float(x)))
-        nodes.append(helper.make_node(operator, inputs, [result]))
-    return helper.make_function(DOMAIN, name, operands.split(), ["y"], nodes, VERSIONS[:1])
+def _function(text: str) -> FunctionProto:
+    """A function of our domain, in ONNX's own textual syntax."""
+    function = parser.parse_function(f'<domain: "{DOMAIN}", opset_import: ["" : {OPSET}]>{text}')
+    for node in function.node:
+        node.ClearField("domain")  # the parser sets it, empty as it is
+    return function
 
 
 _ROWS = (
     # tanh(a/2) (exp(a) + 1): nothing cancels.
-    _function(
-        "expm1",
-        "a",
-        """
-        h = Div a 2
-        t = Tanh h
-        e = Exp a
-        s = Add e 1
-        y = Mul t s
-        """,
-    ),
+    """expm1 (a) => (y) {
+        "2" = Constant <value = double {2}> ()
+        h = Div (a, "2")
+        t = Tanh (h)
+        e = Exp (a)
+        "1" = Constant <value = double {1}> ()
+        s = Add (e, "1")
+        y = Mul (t, s)
+    }""",
     # Kahan: what 1 + a loses of a, a / ((1 + a) - 1) makes good. An infinite a, like every large one, loses nothing.
-    _function(
-        "log1p",
-        "a",
-        """
-        u = Add 1 a
-        d = Sub u 1
-        l = Log u
-        r = Div a d
-        p = Mul l r
-        whole = Equal d a
-        q = Where whole l p
-        tiny = Equal u 1
-        y = Where tiny a q
-        """,
-    ),
+    """log1p (a) => (y) {
+        "1" = Constant <value = double {1}> ()
+        u = Add ("1", a)
+        d = Sub (u, "1")
+        l = Log (u)
+        r = Div (a, d)
+        p = Mul (l, r)
+        whole = Equal (d, a)
+        q = Where (whole, l, p)
+        tiny = Equal (u, "1")
+        y = Where (tiny, a, q)
+    }""",
     # onnxruntime's own Sigmoid is good to half the digits, and 0 below -37.
-    _function(
-        "sigmoid",
-        "a",
-        """
-        m = Abs a
-        n = Neg m
-        e = Exp n
-        below = Less a 0
-        t = Where below e 1
-        s = Add 1 e
-        y = Div t s
-        """,
-    ),
+    """sigmoid (a) => (y) {
+        m = Abs (a)
+        n = Neg (m)
+        e = Exp (n)
+        "0" = Constant <value = double {0}> ()
+        below = Less (a, "0")
+        "1" = Constant <value = double {1}> ()
+        t = Where (below, e, "1")
+        s = Add ("1", e)
+        y = Div (t, s)
+    }""",
     # Of operands that have no order the sum is NaN.
-    _function(
-        "greater",
-        "a b",
-        """
-        s = Add a b
-        not_above = LessOrEqual a b
-        q = Where not_above 0 s
-        above = Greater a b
-        y = Where above 1 q
-        """,
-    ),
-    _function(
-        "gate",
-        "a b",
-        """
-        p = Mul a b
-        shut = Equal a 0
-        y = Where shut 0 p
-        """,
-    ),
+    """greater (a, b) => (y) {
+        s = Add (a, b)
+        not_above = LessOrEqual (a, b)
+        "0" = Constant <value = double {0}> ()
+        q = Where (not_above, "0", s)
+        above = Greater (a, b)
+        "1" = Constant <value = double {1}> ()
+        y = Where (above, "1", q)
+    }""",
+    """gate (a, b) => (y) {
+        p = Mul (a, b)
+        "0" = Constant <value = double {0}> ()
+        shut = Equal (a, "0")
+        y = Where (shut, "0", p)
+    }""",
 )
-FUNCTIONS = {row.name: row for row in _ROWS}
+FUNCTIONS = {row.name: row for row in map(_function, _ROWS)}
 """The functions by op, each of operators of ONNX alone."""
 
 

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 
 from mgraph.arithmetic.ops import INPUT, LEAVES, PARAMETER
 from mgraph.document.model import TEXT_LIMIT, Document, Node
 from mgraph.errors import FormatError, shown
+from mgraph.formats.onnx_models import OLDEST, converted, inlined, named, opset_of, parsed, said
 from mgraph.formats.read.onnx_operators import COSTS, INTEGERS, OPERATORS, REALS, STORED, format_name, whole
 from mgraph.formats.read.tensor_ops import SINGLE, label, leaves, tensor
-from mgraph.formats.write.onnx import DOMAIN, FUNCTIONS, OPS, ULPS, dump
+from mgraph.formats.write.onnx import DOMAIN, OPS, ULPS, dump
 from mgraph.recording.numpy_arrays import values_of
 from mgraph.recording.record import document_of
 from mgraph.recording.value import Value
 
 __all__ = ["OPERATORS", "OPS", "ULPS", "dump", "load"]
 
-OLDEST = 13
-"""The oldest opset that is supported: before it, operators of the same name mean something else."""
-
 TOLERANCE = 2**33
 """Of a model in float32 unless one is given: 16 units in its last place, counted in those of binary64."""
 
 LIMIT = 1_000_000
 """Numbers in a model, given and computed, at most."""
+
+ROOM, NUMBERS_A_BYTE = 50_000, 100
+"""Numbers that any model may have, and that one may have more for each of its bytes: a shape costs a few bytes."""
 
 
 def load(raw: bytes, folder: Path | None, tolerance: int | None = None, title: str | None = None) -> Document:
@@ -42,14 +42,8 @@ def load(raw: bytes, folder: Path | None, tolerance: int | None = None, title: s
     symbolic link followed first; without a folder they are refused. Raises FormatError for what is no model and for
     what cannot be imported.
     """
-    try:
-        model = onnx.load_model_from_string(raw)
-    except DecodeError:
-        raise FormatError("not an ONNX model: the bytes are no protocol buffer") from None
-    if not model.graph.output:
-        raise FormatError("not an ONNX model, or one without outputs")
-    _check_text(model)
-    reading = _Reading(model, folder)
+    model = parsed(raw)
+    reading = _Reading(model, folder, len(raw))
     roots = reading.run()
     if not roots:
         raise FormatError("the outputs of the model are tensors of no elements")
@@ -62,17 +56,6 @@ def load(raw: bytes, folder: Path | None, tolerance: int | None = None, title: s
     return {**document, "nodes": list(map(_bare, document["nodes"]))}
 
 
-def _check_text(message: Message) -> None:
-    """Refuse text that is not UTF-8, which protocol buffers hand out as bytes."""
-    for field, held in message.ListFields():
-        each = [held] if isinstance(held, str | bytes | Message) else held
-        if field.type == field.TYPE_STRING and any(isinstance(text, bytes) for text in each):
-            raise FormatError(f"not a valid ONNX model: its {field.name} is not UTF-8")
-        if field.type == field.TYPE_MESSAGE:
-            for part in each:
-                _check_text(part)
-
-
 def _bare(node: Node) -> Node:
     """A node without the number that stood in for one."""
     if node["op"] != INPUT and node["op"] in LEAVES:
@@ -83,18 +66,19 @@ def _bare(node: Node) -> Node:
 class _Reading:
     """A model on its way to values: first everything is checked, then every node computed."""
 
-    def __init__(self, model: ModelProto, folder: Path | None) -> None:
-        self.model, self.graph, self.folder = model, model.graph, folder
-        self.opset = 0
+    def __init__(self, model: ModelProto, folder: Path | None, size: int) -> None:
+        self.model, self.folder, self.size = model, folder, size
+        self.opset = opset_of(model)
         self.single = False
         """Whether any of the numbers are float32."""
-        self.left = LIMIT
+        self.spent = 0
+        """Numbers given and computed so far."""
         self.known: dict[str, Any] = {}
         """Tensors by name: arrays of values and numbers, or NumPy's own of integers and conditions."""
 
     def run(self) -> list[Value]:
         """The values of the outputs."""
-        self._check_versions()
+        self._modernise()
         self._check_nodes()
         for held in self.graph.initializer:
             numbers = self._numbers(held, held.name)
@@ -106,24 +90,34 @@ class _Reading:
         try:
             checker.check_model(self.model)  # after every tensor of another file, which it would look for itself
         except checker.ValidationError as error:
-            raise FormatError(f"not a valid ONNX model: {str(error).strip().splitlines()[0]}") from None
+            raise FormatError(f"not a valid ONNX model: {said(error)}") from None
         for k, node in enumerate(self.graph.node):
             self._compute(k, node, attributes[k])
         return [value for output in self.graph.output for value in self._root(output.name)]
 
-    def _check_versions(self) -> None:
-        versions = {each.domain: each.version for each in self.model.opset_import}
-        self.opset = versions.get("", 0)
-        newest = onnx.defs.onnx_opset_version()
-        if not OLDEST <= self.opset <= newest:
-            raise FormatError(f"the model is of opset {self.opset}; opsets {OLDEST} to {newest} are supported")
-        for function in self.model.functions:
-            if function.domain != DOMAIN or function != FUNCTIONS.get(function.name):
-                raise FormatError(f"the model's own function {function.domain}.{function.name} is not supported")
+    @property
+    def graph(self) -> Any:
+        """The model's graph."""
+        return self.model.graph
+
+    def _modernise(self) -> None:
+        """Bring the model to operators of ONNX alone, of an opset that is read as it is."""
         if self.graph.sparse_initializer:
-            raise FormatError(
-                f"the sparse tensor {shown(self.graph.sparse_initializer[0].values.name)} is not supported"
-            )
+            name = self.graph.sparse_initializer[0].values.name
+            raise FormatError(f"the sparse tensor {shown(name)} is not supported")
+        self.model = inlined(self.model)
+        if opset_of(self.model) < OLDEST:
+            self._check_nodes()  # in the words of the model as it is
+            self._fetch_all()
+        self.model = converted(self.model)
+
+    def _fetch_all(self) -> None:
+        """Put every tensor of another file into the model, for the converter to see."""
+        attributes = [each.t for node in self.graph.node for each in node.attribute if each.HasField("t")]
+        for held in [*self.graph.initializer, *attributes]:
+            if held.data_location == TensorProto.EXTERNAL:
+                self._bring(held, f"the tensor {shown(held.name)}")
+        self.spent = 0  # they are counted when they are read
 
     def _check_nodes(self) -> None:
         functions = {function.name for function in self.model.functions}
@@ -144,9 +138,11 @@ class _Reading:
                 raise FormatError(f"the output {shown(output.name)} is nowhere computed")
 
     def _spend(self, count: int, what: str = "") -> None:
-        self.left -= count
-        if self.left < 0:
-            raise FormatError(f"{what and what + ': '}more than {LIMIT:,} numbers in all")
+        self.spent += count
+        most = min(LIMIT, ROOM + NUMBERS_A_BYTE * self.size)
+        if self.spent > most:
+            of = "" if self.spent > LIMIT else f", the most for a model of {self.size:,} bytes"
+            raise FormatError(f"{what and what + ': '}more than {LIMIT if not of else most:,} numbers in all{of}")
 
     def _shape(self, given: ValueInfoProto) -> list[int]:
         """The shape of an input, every dimension a number."""
@@ -158,7 +154,7 @@ class _Reading:
             raise FormatError(f"{what} has no shape; a document is of one size")
         for k, size in enumerate(kind.shape.dim):
             if not size.HasField("dim_value") or size.dim_value < 0:
-                called = f" ({size.dim_param})" if size.dim_param else ""
+                called = f" ({named(size.dim_param)})" if size.dim_param else ""
                 raise FormatError(f"{what} has no fixed size in dimension {k}{called}; a document is of one size")
         shape = [size.dim_value for size in kind.shape.dim]
         self._spend(prod(shape), what)
@@ -169,22 +165,27 @@ class _Reading:
 
     def _numbers(self, held: TensorProto, name: str) -> Any:
         """A tensor's numbers, as an array of floats, or of integers or conditions."""
-        what = f"the tensor {shown(name)}"
+        self._bring(held, f"the tensor {shown(name)}")
+        self.single |= held.data_type == TensorProto.FLOAT
+        numbers = numpy_helper.to_array(held)
+        return numbers.astype(float) if held.data_type in REALS else numbers
+
+    def _bring(self, held: TensorProto, what: str) -> None:
+        """Check that a tensor is there as it says, and put it into the model if it is in a file of its own."""
         if held.data_type not in STORED:
             raise FormatError(f"{what} is of {format_name(held.data_type)}, which is not supported")
         if min(held.dims, default=0) < 0 or held.HasField("segment"):
             raise FormatError(f"{what} has no valid shape {list(held.dims)}")
         count, (size, field) = prod(held.dims), STORED[held.data_type]
+        outside = held.data_location == TensorProto.EXTERNAL
+        self.size += count * size * outside
         self._spend(count, what)
         _refuse_sizes(held.dims, what)
-        if held.data_location == TensorProto.EXTERNAL:
+        if outside:
             self._fetch(held, what, count * size)
         there = len(held.raw_data) / size if held.HasField("raw_data") else len(getattr(held, field))
         if there != count:
             raise FormatError(f"{what} holds {there:g} numbers, and not the {count:,} of its shape {list(held.dims)}")
-        self.single |= held.data_type == TensorProto.FLOAT
-        numbers = numpy_helper.to_array(held)
-        return numbers.astype(float) if held.data_type in REALS else numbers
 
     def _fetch(self, held: TensorProto, what: str, size: int) -> None:
         """Put a tensor's bytes from a file inside the model's folder into the tensor."""
@@ -196,7 +197,7 @@ class _Reading:
         try:
             path = (self.folder / location).resolve()
             inside, there = path.is_relative_to(self.folder.resolve()), path.is_file()
-            start, length = int(entries.get("offset", 0)), int(entries.get("length", size))
+            start, length = _count(entries.get("offset", "0")), _count(entries.get("length", str(size)))
             if "\0" in location:  # which newer Pythons say is no file, and older ones raise for
                 raise ValueError
         except RuntimeError:  # a loop of links, for which newer Pythons do not raise
@@ -248,7 +249,7 @@ class _Reading:
         except FormatError as error:
             raise FormatError(f"{_place(k, node)}: {error}") from None
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
-            raise FormatError(f"{_place(k, node)} has operands that do not fit: {error}") from None
+            raise FormatError(f"{_place(k, node)} has operands that do not fit: {said(error)}") from None
         if not whole(made):
             label(made, node.output[0])
         self.known[node.output[0]] = made
@@ -261,6 +262,13 @@ class _Reading:
                 value.name = None
         label(np.reshape(np.array(values, object), np.shape(self.known[name])), name)
         return values
+
+
+def _count(text: str) -> int:
+    """A number of bytes, in ASCII digits. Raises ValueError."""
+    if not re.fullmatch("-?[0-9]{1,19}", text):
+        raise ValueError
+    return int(text)
 
 
 def _size(x: Any) -> int:
@@ -282,4 +290,4 @@ def _place(k: int, node: NodeProto) -> str:
     """A node for a message: what it does, which it is, and what it produces."""
     called = f" {shown(node.name)}" if node.name else ""
     produced = ", ".join(map(shown, node.output))
-    return f"{_operator(node)} (node {k}{called}, which produces {produced})"
+    return f"{named(_operator(node))} (node {k}{called}, which produces {produced})"

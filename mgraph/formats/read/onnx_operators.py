@@ -128,7 +128,7 @@ def _gemm(a: Any, b: Any, c: Any = None, *, alpha: float = 1.0, beta: float = 1.
     return gemm(a, b, c, alpha, beta)
 
 
-def _cast(x: Any, to: int, saturate: int = 1) -> Any:
+def _cast(x: Any, to: int, saturate: int = 1, round_mode: str = "up") -> Any:  # the last two are of float8
     if to in REALS:
         return tensor(x)
     if to in STORED and whole(x):

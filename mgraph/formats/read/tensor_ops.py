@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from functools import reduce as fold
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -163,9 +163,15 @@ def clamp(x: Any, low: Any = None, high: Any = None) -> Array:
 
 # Reductions: from the first element to the last, in row-major order.
 
+IDENTITY = {"add": 0.0, "mul": 1.0, "maximum": -inf, "minimum": inf}
+"""What a fold of no elements is, as ONNX and JAX have it."""
+
 
 def reduce(op: str, x: Any, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Array:
-    """Fold a binary op of the table over ``axes`` (all, if None); of nothing, 0 for ``add``. Raises FormatError."""
+    """Fold a binary op of the table over ``axes`` (all, if None); nothing folds to the op's :data:`IDENTITY`.
+
+    Raises FormatError for an axis that is not there.
+    """
     x = tensor(x)
     axes = range(x.ndim) if axes is None else [axes] if isinstance(axes, int) else axes
     there = max(x.ndim, 1)  # as PyTorch has it, a number has an axis to be reduced over
@@ -176,12 +182,10 @@ def reduce(op: str, x: Any, axes: int | Sequence[int] | None = None, keepdims: b
     kept = [axis for axis in range(x.ndim) if axis not in folded]
     shape = tuple(x.shape[axis] for axis in kept)
     count = prod(x.shape[axis] for axis in folded)
-    if not count and op != "add":
-        raise FormatError(f"the {op} of no elements has no value")
     rows = x.view(np.ndarray).transpose(kept + folded).reshape(*shape, count)
     result = np.empty(shape, object)
     for place in np.ndindex(shape):
-        result[place] = fold(lambda a, b: apply(op, a, b), rows[place]) if count else 0.0
+        result[place] = fold(lambda a, b: apply(op, a, b), rows[place]) if count else IDENTITY[op]
     if keepdims:
         result = result.reshape([1 if axis in folded else size for axis, size in enumerate(x.shape)])
     return tensor(result)

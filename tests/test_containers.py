@@ -315,8 +315,9 @@ def test_notebooks_that_are_not(tmp_path: Path) -> None:
         ),
         "old.ipynb": (
             json.dumps(old).encode(),
-            "a notebook of nbformat 3; mgraph reads nbformat 4, which Jupyter writes since 2015. Save it anew: jupyter"
-            " nbconvert --to notebook --inplace FILE",
+            "a notebook of nbformat 3; mgraph reads nbformat 4, which Jupyter writes since 2015. An older"
+            " notebook holds no graph: convert it (jupyter nbconvert --to notebook --inplace FILE), run it again, and"
+            " save it",
         ),
         "odd.ipynb": (b'{"nbformat": 4}', "a notebook without a list of cells: $.cells"),
         "odder.ipynb": (

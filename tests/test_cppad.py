@@ -15,6 +15,7 @@ from conftest import HOSTILE, bits, random_document, random_value
 from mgraph import FormatError, Graph, Value, record
 from mgraph.arithmetic.ops import OPS
 from mgraph.checking.audit import ulps
+from mgraph.document import strict_json
 from mgraph.formats.read import cppad as from_cppad
 from mgraph.formats.write import cppad as to_cppad
 from mgraph.recording.value import apply
@@ -326,7 +327,9 @@ def test_refusals(graph: Any, says: str) -> None:
     ("raw", "says"),
     [
         (b"{", "not JSON: it ends in the middle, at line 1, column 2 (cut short?)"),
-        (b'{"constant_vec": NaN}', 'line 1, column 18: NaN is not JSON; write it as the string "NaN"'),
+        (b'{"constant_vec": NaN}', "line 1, column 18: NaN is not JSON"),
+        (b'{"constant_vec": -Infinity}', "line 1, column 18: -Infinity is not JSON"),
+        (b'{"constant_vec": 1e999}', "line 1, column 18: a number past binary64 (whose largest is about 1.797e308)"),
         (b'{"a": 1, "a": 2}', "$: the key 'a' is repeated"),
         (b"", "empty: a document is a JSON object, such as the ones in samples/"),
     ],
@@ -335,6 +338,16 @@ def test_what_is_not_json(raw: bytes, says: str) -> None:
     with pytest.raises(FormatError) as caught:
         from_cppad.load(raw)
     assert str(caught.value) == says
+
+
+def test_json_that_was_parsed_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = to_cppad.dump(record(random_value(1, 30)[0]))
+    whole = from_cppad.load(raw)
+    loaded = json.loads(raw)
+    monkeypatch.delattr(strict_json, "loads")
+    assert from_cppad.load(raw, loaded=loaded) == whole
+    with pytest.raises(FormatError, match="the key 'function_name' is repeated"):
+        from_cppad.load(raw.replace(b"{", b'{"function_name": "",', 1), loaded=loaded)
 
 
 def test_cut_and_changed_files_are_refused_and_never_crash() -> None:

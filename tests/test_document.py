@@ -70,6 +70,11 @@ BAD = [
         None,
     ),
     (
+        node('"id": "b", "op": "input", "data": -NaN'),
+        'line 1, column 101: -NaN is not JSON; write it as the string "NaN"',
+        None,
+    ),
+    (
         node('"id": "b", "op": "input", "data": -Infinity'),
         'line 1, column 101: -Infinity is not JSON; write it as the string "-Infinity"',
         None,

@@ -80,7 +80,8 @@ def _syntax_error(raw: bytes, error: orjson.JSONDecodeError) -> DocumentError:
         )
     found = re.match(r"-?(NaN|Infinity)", text[error.pos - signed : error.pos + 8])
     if found:
-        return DocumentError(f'{where}: {found[0]} is not JSON; write it as the string "{found[0]}"')
+        text = found[0].removeprefix("-") if found[1] == "NaN" else found[0]
+        return DocumentError(f'{where}: {found[0]} is not JSON; write it as the string "{text}"')
     if error.pos >= len(text.rstrip()):
         return DocumentError(f"not JSON: it ends in the middle, at {where} (cut short?)")
     return DocumentError(f"not JSON: {reason}, at {where}")

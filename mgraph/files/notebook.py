@@ -25,7 +25,8 @@ def load(loaded: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     if version != 4:
         raise FormatError(
             f"a notebook of nbformat {shown(version, 20)}; mgraph reads nbformat 4, which Jupyter writes since 2015."
-            " Save it anew: jupyter nbconvert --to notebook --inplace FILE"
+            " An older notebook holds no graph: convert it (jupyter nbconvert --to notebook --inplace FILE), run it"
+            " again, and save it"
         )
     cells = loaded.get("cells")
     if not isinstance(cells, list):

@@ -6,6 +6,7 @@ the operators in order. Nothing has a name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -95,7 +96,7 @@ REFUSED = (
     *("acos", "acosh", "asin", "asinh", "atan", "atanh", "erf", "erfc"),
     *("discrete", "atom", "atom4", "print", "comp_eq", "comp_le", "comp_lt", "comp_ne"),
 )
-"""CppAD's other operators: functions that mgraph has not, and what is not a function of numbers."""
+"""CppAD's other operators: functions that mgraph does not have, and what is no function of numbers."""
 
 
 def match(loaded: object) -> bool:
@@ -114,48 +115,65 @@ def load(raw: bytes, title: str | None = None, loaded: Any = None) -> Document:
         loaded = strict_json.loads(raw) if loaded is None else loaded
         strict_json.refuse_repeated_keys(raw, strict_json.count_keys(loaded))
     except DocumentError as error:
-        raise FormatError(str(error)) from None
+        says = re.sub("; (write it as|an infinity is) the string.*", "", str(error))  # which CppAD has not
+        raise FormatError(says) from None
     if not isinstance(loaded, dict):
         raise FormatError(f"$: a CppAD graph is an object, not {kind(loaded)}")
     for key in KEYS:
         if key not in loaded:
             raise FormatError(f"$: not a CppAD graph: the key {key!r} is missing")
-    counts = {op: _count(loaded[key], f"$.{key}") for op, key in _LEAVES.items()}
-    if sum(counts.values()) > LIMIT + len(raw):  # what a file of its length can use, and some that it does not
-        raise FormatError(f"$: {sum(counts.values()):,} independent parameters and variables in so small a file")
-    nodes: list[Node] = [
-        {"id": f"{letter}[{k}]", "op": op}
-        for (op, count), letter in zip(counts.items(), "px", strict=True)
-        for k in range(count)
-    ]
-    at: list[Operand] = [leaf["id"] for leaf in nodes]
-    constants = _vector(loaded, "constant_vec")
-    for k, x in enumerate(constants):
-        if not isinstance(x, int | float) or isinstance(x, bool):
-            raise FormatError(f"$.constant_vec[1][{k}]: expected a number, got {kind(x)}")
-        at.append(float(x))
+    nodes = _leaves(loaded, len(raw))
+    leaves = len(nodes)
+    at: list[Operand] = [*(leaf["id"] for leaf in nodes), *_constants(loaded)]
     names = _defined(_vector(loaded, "op_define_vec"))
     recipe = _Recipe(nodes)
     for k, usage in enumerate(_vector(loaded, "op_usage_vec")):
         name, args = _usage(usage, names, at, f"$.op_usage_vec[1][{k}]")
         at.append(recipe.result(k, MEANINGS[name], args))
-    outputs: list[str] = []
-    for k, each in enumerate(_vector(loaded, "dependent_vec")):
-        output = _node(each, at, f"$.dependent_vec[1][{k}]")
-        if not isinstance(output, str):
-            number, place = output, each - 1 - sum(counts.values())
-            output = f"c[{place}]" if place < len(constants) else f"r[{place - len(constants)}]"
-            nodes.append({"id": output, "op": CONSTANT, "data": number})
-            at[each - 1] = output
-        outputs.append(output)
-    if not outputs:
-        raise FormatError("$.dependent_vec: a graph without dependent variables computes nothing")
+    outputs = _outputs(loaded, at, leaves, nodes)
     document: Document = {"mgraph": 1, "nodes": nodes, "outputs": list(dict.fromkeys(outputs))}
     called = loaded.get("function_name")
     title = title or (called[:TEXT_LIMIT] if isinstance(called, str) else None)
     if title:
         document["title"] = title
     return validate({**document, "meta": {"source": "CppAD's JSON AD graph"}})
+
+
+def _leaves(loaded: dict[str, Any], size: int) -> list[Node]:
+    """The parameters and inputs; no more than a file of this size can use, and some that it does not."""
+    counts = {op: _count(loaded[key], f"$.{key}") for op, key in _LEAVES.items()}
+    if sum(counts.values()) > LIMIT + size:
+        raise FormatError(f"$: {sum(counts.values()):,} independent parameters and variables in so small a file")
+    return [
+        {"id": f"{letter}[{k}]", "op": op}
+        for (op, count), letter in zip(counts.items(), "px", strict=True)
+        for k in range(count)
+    ]
+
+
+def _constants(loaded: dict[str, Any]) -> list[float]:
+    constants = _vector(loaded, "constant_vec")
+    for k, x in enumerate(constants):
+        if not isinstance(x, int | float) or isinstance(x, bool):
+            raise FormatError(f"$.constant_vec[1][{k}]: expected a number, got {kind(x)}")
+    return list(map(float, constants))
+
+
+def _outputs(loaded: dict[str, Any], at: list[Operand], leaves: int, nodes: list[Node]) -> list[str]:
+    """The dependent variables; one that is a number becomes a constant among the nodes."""
+    constants = len(loaded["constant_vec"][1])
+    outputs: list[str] = []
+    for k, each in enumerate(_vector(loaded, "dependent_vec")):
+        output = _node(each, at, f"$.dependent_vec[1][{k}]")
+        if not isinstance(output, str):
+            number, place = output, each - 1 - leaves
+            output = f"c[{place}]" if place < constants else f"r[{place - constants}]"
+            nodes.append({"id": output, "op": CONSTANT, "data": number})
+            at[each - 1] = output
+        outputs.append(output)
+    if not outputs:
+        raise FormatError("$.dependent_vec: a graph without dependent variables computes nothing")
+    return outputs
 
 
 _LEAVES = {PARAMETER: "n_dynamic_ind", INPUT: "n_variable_ind"}

@@ -164,6 +164,8 @@ def test_refusals() -> None:
             == ("a matrix as a whole is not supported; its elements are: from_sympy(list(matrix))")
         )
     assert len(load(list(sympy.Matrix([x, y])))["outputs"]) == 2
+    hostile = sympy.Symbol("x\x1b[31m\u202e\n")
+    assert said(sympy.gamma(hostile)).isprintable() and said(x, values={hostile: 1.0}).isprintable()
     assert said("x + 1", TypeError) == "a SymPy expression or a list of them is needed, not str"
     assert said([], TypeError) == "at least one expression is needed"
 

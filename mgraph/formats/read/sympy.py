@@ -67,11 +67,11 @@ def load(
 def _given(key: Any, number: Any) -> float:
     """The number that ``values`` has under a key."""
     if isinstance(number, str | bytes):
-        raise TypeError(f"{key} is given {shown(number)}, which is not a number")
+        raise TypeError(f"{_shown(key)} is given {shown(number)}, which is not a number")
     try:
         return float(number)
     except (TypeError, ValueError):
-        raise TypeError(f"{key} is given {shown(number)}, which is not a number") from None
+        raise TypeError(f"{_shown(key)} is given {shown(number)}, which is not a number") from None
 
 
 def _number_of(symbol: Any, given: Mapping[Any, float]) -> float | None:
@@ -81,18 +81,19 @@ def _number_of(symbol: Any, given: Mapping[Any, float]) -> float | None:
 
 def _check_keys(given: Mapping[Any, float], symbols: Sequence[Any]) -> None:
     """Refuse a number that is no symbol's, or several symbols', and a second number for one symbol."""
-    numbered: dict[Any, Any] = {}
+    numbered: set[Any] = set()
     for key in given:
+        text = _shown(key)
         named = [each for each in symbols if each.name == str(getattr(key, "name", key))]
         meant = [each for each in named if key in (each, each.name)]
         if len(meant) > 1:
-            raise FormatError(f"{len(meant)} symbols are called {key}: give numbers by symbol, {{symbol: number}}")
+            raise FormatError(f"{len(meant)} symbols are called {text}: give numbers by symbol, {{symbol: number}}")
         if not meant:
             other = "; the one of that name in it has other assumptions or is a Dummy: give its number by name"
-            raise FormatError(f"{key} is given a value, but is no symbol of the expression" + other * bool(named))
+            raise FormatError(f"{text} is given a value, but is no symbol of the expression" + other * bool(named))
         if meant[0] in numbered:
-            raise FormatError(f"{key} is given two values, by symbol and by name")
-        numbered[meant[0]] = key
+            raise FormatError(f"{text} is given two values, by symbol and by name")
+        numbered.add(meant[0])
 
 
 def _values(roots: Sequence[Any], given: Mapping[Any, float]) -> dict[Any, Operand]:
@@ -244,7 +245,7 @@ FUNCTIONS: dict[str, Callable[..., Operand]] = {
 def _shown(x: Any) -> str:
     """An expression for a message; a deep one cannot be printed, and a long one should not be."""
     try:
-        text = str(x)
+        text = "".join(c if c.isprintable() else "\ufffd" for c in str(x))
     except RecursionError:
         return type(x).__name__
     return text if len(text) <= 60 else f"{type(x).__name__} ({text[:50]}…)"

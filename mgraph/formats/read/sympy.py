@@ -32,7 +32,7 @@ def load(
 ) -> Document:
     """The document of a SymPy expression, or of a list of them.
 
-    Each symbol becomes an input; ``values`` gives their numbers, by symbol, or by name where only one symbol has that
+    Each symbol becomes an input; ``values`` are their numbers, by symbol, or by name where only one symbol has that
     name. Where a symbol has no number the document is a recipe: it records no results. A subexpression that occurs
     twice is one node. Raises FormatError for an expression that cannot be imported and for numbers that fit no symbol,
     TypeError for what is no expression and no number.
@@ -66,9 +66,9 @@ def load(
 
 def _given(key: Any, number: Any) -> float:
     """The number that ``values`` has under a key."""
-    if isinstance(number, str | bytes):
-        raise TypeError(f"{_shown(key)} is given {shown(number)}, which is not a number")
     try:
+        if isinstance(number, str | bytes):
+            raise TypeError  # which float would read
         return float(number)
     except (TypeError, ValueError):
         raise TypeError(f"{_shown(key)} is given {shown(number)}, which is not a number") from None
@@ -81,10 +81,13 @@ def _number_of(symbol: Any, given: Mapping[Any, float]) -> float | None:
 
 def _check_keys(given: Mapping[Any, float], symbols: Sequence[Any]) -> None:
     """Refuse a number that is no symbol's, or several symbols', and a second number for one symbol."""
+    called: dict[str, list[Any]] = {}
+    for symbol in symbols:
+        called.setdefault(symbol.name, []).append(symbol)
     numbered: set[Any] = set()
     for key in given:
         text = _shown(key)
-        named = [each for each in symbols if each.name == str(getattr(key, "name", key))]
+        named = called.get(str(getattr(key, "name", key)), [])
         meant = [each for each in named if key in (each, each.name)]
         if len(meant) > 1:
             raise FormatError(f"{len(meant)} symbols are called {text}: give numbers by symbol, {{symbol: number}}")

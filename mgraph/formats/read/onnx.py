@@ -36,11 +36,11 @@ ROOM, NUMBERS_A_BYTE = 50_000, 100
 def load(raw: bytes, folder: Path | None, tolerance: int | None = None, title: str | None = None) -> Document:
     """The document of an ONNX model: a recipe, since a model has no numbers but its parameters.
 
-    Inputs keep their names, elements being ``x[2,3]``; so do initializers, which are parameters, and what each node
-    gives. ``tolerance`` is in units in the last place; of a model in float32 it is 2**33 unless it is given. ``title``
-    is the model's own text unless it is given. Tensors in other files are read only from inside ``folder``, every
-    symbolic link followed first; without a folder they are refused. Raises FormatError for what is no model and for
-    what cannot be imported.
+    Inputs keep their names, elements being ``x[2,3]``; so do initializers, which are parameters, and results.
+    ``tolerance`` is in units in the last place; of a model in float32 it is 2**33 unless it is given. ``title`` is the
+    model's own text unless it is given. Tensors in other files are read only from inside ``folder``, every symbolic
+    link followed first; without a folder they are refused. Raises FormatError for what is no model and for what cannot
+    be imported.
     """
     model = parsed(raw)
     reading = _Reading(model, folder, len(raw))

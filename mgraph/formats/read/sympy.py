@@ -148,7 +148,7 @@ def _number(x: Any) -> float:
         return special[x]
     exact = sympy.Rational(x if x.is_Number else x.evalf(60))
     try:
-        return int(exact.p) / int(exact.q)  # of two ints Python gives the quotient correctly rounded
+        return int(exact.p) / int(exact.q)  # Python rounds the quotient of two ints correctly
     except OverflowError:
         raise FormatError(f"{_shown(x)} is past the largest double") from None
 

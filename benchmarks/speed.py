@@ -20,10 +20,6 @@ from measures import Times, main, timed
 
 from mgraph.api import Graph, load, record
 from mgraph.replaying.choice import load_compiled
-from mgraph.replaying.compiled.layout import CODES
-from mgraph.replaying.compiled.loops import Case, ops_of
-from mgraph.replaying.compiled.native import Doubles, Fixed
-from mgraph.replaying.compiled.numba_functions import Code
 
 LAYERS = [16, 16, 1]
 SEED = 1337
@@ -317,20 +313,15 @@ ARGUMENTS = {
 """The functions, and the interval that their arguments come from; exponents of pow from [-5, 5]."""
 
 
-def applied(case: Fixed[Case], x: Doubles, y: Doubles, out: Doubles, count: int) -> None:
-    """A function of every argument, to be compiled."""
-    for k in range(count):
-        out[k] = case.formula(x[k], y[k], 0.0)
-
-
 def elementary(count: str) -> Times:
     """Each function in a loop over as many arguments, ours and the platform's in turns: seconds a call."""
+    from applied import loop
+
     stream, n = np.random.default_rng(SEED), int(count)
     out, times = np.empty(n), {}
     for name, (low, high) in ARGUMENTS.items():
         x, y = stream.uniform(low, high, n), stream.uniform(-5, 5, n)
-        (case,) = ops_of([CODES[name]]).forward
-        loops = [Code(applied, fast, case=case).bound(x, y, out, n) for fast in (False, True)]
+        loops = [loop(name, fast).bound(x, y, out, n) for fast in (False, True)]
         found = []
         for each in loops:
             each()

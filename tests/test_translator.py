@@ -153,6 +153,15 @@ def test_what_is_fixed_is_compiled_in_and_arrays_are_written() -> None:
     assert mine[1].tolist() == theirs[1].tolist() == [1, 0, 1, 0, 1]
 
 
+def test_a_formula_means_what_its_own_names_mean() -> None:
+    one, other = (Code(chosen, formula=Formula("f(a)", {"f": f})) for f in (math.sqrt, abs))
+    assert (one(16.0), other(16.0)) == (4.0, 16.0)
+
+
+def chosen(formula: Fixed[Formula], x: float) -> float:
+    return formula(x, 0.0, 0.0)
+
+
 def test_an_array_of_another_kind_is_refused() -> None:
     strip = Strip(np.zeros(3), np.zeros(3, np.int32), 3)
     with pytest.raises(TypeError, match="an array of int32 in place of one of uint32"):

@@ -13,7 +13,7 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, he
 from mgraph.arithmetic.ops import INPUT, LEAVES, PARAMETER
 from mgraph.document.model import TEXT_LIMIT, Document, Node
 from mgraph.errors import FormatError, shown
-from mgraph.formats.onnx_models import OLDEST, converted, inlined, named, opset_of, parsed, said
+from mgraph.formats.read.onnx_models import OLDEST, converted, inlined, named, opset_of, parsed, said
 from mgraph.formats.read.onnx_operators import COSTS, INTEGERS, OPERATORS, REALS, STORED, format_name, whole
 from mgraph.formats.read.tensor_ops import SINGLE, label, leaves, tensor
 from mgraph.formats.write.onnx import DOMAIN, OPS, ULPS, dump

@@ -33,19 +33,23 @@ class Case:
     """What the steps of an op compute; or the factor by which they pass their adjoint on to an operand."""
 
     code: int
+    """The op's row in the table."""
     formula: Formula
+    """Of the operands, and for a factor of the result too."""
     operand: int = 0
+    """Which operand a factor is for: 0 or 1."""
     branches: bool = False
     """Whether a factor of 0 means that the operand was not taken."""
 
 
 @dataclass(frozen=True)
 class Ops:
-    """The ops that there are."""
+    """What the ops of some rows of the table do."""
 
     forward: tuple[Case, ...]
+    """What they compute."""
     backward: tuple[Case, ...]
-    """Without the factors that are 1, whose product needs no place of its own."""
+    """Their factors, but for those that are 1: their products are the adjoints themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +260,7 @@ def machine_code(loop: Callable[..., Any], codes: frozenset[int], fast: bool = F
 
     So the graphs of a process share their loops, and compile them again only when an op is new.
     """
-    key = (loop, fast, *fixed.values())
+    key = (loop, fast, *sorted(fixed.items()))
     with _lock:
         if not is_ready(loop, codes, fast, **fixed):
             codes |= _made[key][0] if key in _made else frozenset()
@@ -266,5 +270,5 @@ def machine_code(loop: Callable[..., Any], codes: frozenset[int], fast: bool = F
 
 def is_ready(loop: Callable[..., Any], codes: frozenset[int], fast: bool = False, **fixed: Any) -> bool:
     """Whether :func:`machine_code` has nothing to compile."""
-    key = (loop, fast, *fixed.values())
+    key = (loop, fast, *sorted(fixed.items()))
     return key in _made and codes <= _made[key][0]

@@ -39,7 +39,7 @@ class Formula:
     """An expression over the doubles a, b and y: a function of these three."""
 
     text: str
-    names: Mapping[str, Any] = field(compare=False, repr=False)
+    names: Mapping[str, Any] = field(hash=False, repr=False)
     """What the other names in it mean."""
 
     __name__ = "formula"

@@ -6,7 +6,7 @@ from mgraph.native import Doubles, Fixed
 
 from mgraph.replaying.compiled.layout import CODES
 from mgraph.replaying.compiled.loops import Case, ops_of
-from mgraph.replaying.compiled.numba_functions import Code
+from mgraph.replaying.compiled.machine_code import Code
 
 
 def applied(case: Fixed[Case], x: Doubles, y: Doubles, out: Doubles, count: int) -> None:

@@ -166,9 +166,9 @@ def main() -> int:
         begun = perf_counter()
         functions = [plain(name)]
         if with_machine:
-            from mgraph.replaying.compiled import numba_functions
+            from mgraph.replaying.compiled import machine_code
 
-            functions.append(numba_functions.compiled(plain(name)))
+            functions.append(machine_code.compiled(plain(name)))
         fixed = hard(name) + special(name)
         bad = list(wrong(name, fixed, functions))
         stream, done, counts = arguments(name, random.Random(f"{options.seed} {name}")), 0, Counter[int]()

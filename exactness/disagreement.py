@@ -66,9 +66,9 @@ def right(name: str, columns: Columns) -> list[float]:
     """The correctly rounded results; by machine code if llvmlite is there, which gives the same bits."""
     function = OPS[name].forward
     if importlib.util.find_spec("llvmlite") is not None:
-        from mgraph.replaying.compiled import numba_functions
+        from mgraph.replaying.compiled import machine_code
 
-        function = numba_functions.compiled(function)
+        function = machine_code.compiled(function)
     return list(map(function, *columns))
 
 

@@ -135,7 +135,7 @@ def from_values(
         raise TypeError("from_values needs at least one value")
     if all(isinstance(root, Value) for root in roots):
         return record(*roots, title=title, names=names, tolerance=tolerance, meta=meta)
-    document = value_objects.load(roots, names=names, ops=ops, title=title, tolerance=tolerance)
+    document = value_objects.read(roots, names=names, ops=ops, title=title, tolerance=tolerance)
     document["meta"] = _document.free_form({**document["meta"], **(meta or {})})
     return Graph._of(document)
 
@@ -157,7 +157,7 @@ def from_torch(
     """
     from mgraph.formats import module
 
-    return Graph._of(module("read.torch").load(output, names, inputs=inputs, tolerance=tolerance, title=title))
+    return Graph._of(module("read.torch").read(output, names, inputs=inputs, tolerance=tolerance, title=title))
 
 
 def from_jax(
@@ -176,7 +176,7 @@ def from_jax(
     """
     from mgraph.formats import module
 
-    return Graph._of(module("read.jax").load(function, *args, names=names, tolerance=tolerance, title=title))
+    return Graph._of(module("read.jax").read(function, *args, names=names, tolerance=tolerance, title=title))
 
 
 def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, title: str | None = None) -> Graph:
@@ -187,7 +187,7 @@ def from_sympy(expressions: Any, values: Mapping[Any, float] | None = None, *, t
     """
     from mgraph.formats import module
 
-    return Graph._of(module("read.sympy").load(expressions, values, title=title))
+    return Graph._of(module("read.sympy").read(expressions, values, title=title))
 
 
 @collector_paused()

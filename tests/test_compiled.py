@@ -22,7 +22,7 @@ import numpy as np
 import mgraph
 from mgraph import Graph, ReplayError, Run, Value, load
 from mgraph.replaying import choice
-from mgraph.replaying.compiled import loops, numba_functions, replayer
+from mgraph.replaying.compiled import loops, machine_code, replayer
 from mgraph.replaying.compiled.replayer import Batch
 
 
@@ -267,10 +267,8 @@ print(single(), run())
 
 def test_the_loops_of_a_process_are_shared_and_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     assembled: list[str] = []
-    assemble = numba_functions._assembled
-    monkeypatch.setattr(
-        numba_functions, "_assembled", lambda text, wide: assembled.append(text) or assemble(text, wide)
-    )
+    assemble = machine_code._assembled
+    monkeypatch.setattr(machine_code, "_assembled", lambda text, wide: assembled.append(text) or assemble(text, wide))
     monkeypatch.setattr(loops, "_made", {})
     x = Value(0.5, name="x")
     product, both = mgraph.record(x * x), mgraph.record((x * x + 1.0).sin())

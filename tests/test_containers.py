@@ -72,24 +72,24 @@ def test_a_drawn_run_carries_the_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_any_document_goes_through(carrier: Any, empty: bytes, seed: int, tmp_path: Path) -> None:
     graph = Graph({**random_document(seed), "title": "".join(HOSTILE), "meta": {text: text for text in HOSTILE}})
-    assert json.loads(carrier.load(carrier.dump(empty, graph.to_bytes()))) == json.loads(graph.to_bytes())
-    (tmp_path / "x").write_bytes(carrier.dump(empty, graph.to_bytes()))  # told by its content, not by its name
+    assert json.loads(carrier.extract(carrier.embed(empty, graph.to_bytes()))) == json.loads(graph.to_bytes())
+    (tmp_path / "x").write_bytes(carrier.embed(empty, graph.to_bytes()))  # told by its content, not by its name
     assert load(tmp_path / "x").digest == graph.digest
 
 
 @pytest.mark.parametrize(("carrier", "empty"), CARRIERS)
 def test_a_cut_picture_gives_its_graph_whole_or_not_at_all(carrier: Any, empty: bytes) -> None:
-    raw = carrier.dump(empty, load(TANH).to_bytes())
-    whole = carrier.load(raw)
+    raw = carrier.embed(empty, load(TANH).to_bytes())
+    whole = carrier.extract(raw)
     for end in range(len(raw)):
         try:
-            assert carrier.load(raw[:end]) == whole
+            assert carrier.extract(raw[:end]) == whole
         except FormatError as error:
             assert "in the middle" in str(error) or "not whole XML" in str(error)
 
 
 def test_broken_pictures(tmp_path: Path) -> None:
-    with_graph = png.dump(EMPTY_PNG, load(TANH).to_bytes())
+    with_graph = png.embed(EMPTY_PNG, load(TANH).to_bytes())
     flipped = bytearray(with_graph)
     flipped[60] ^= 1
     wrong = b"mgraph\0\7\0\0\0x"
@@ -116,7 +116,7 @@ def test_broken_pictures(tmp_path: Path) -> None:
             "no graph in this picture, which is not whole XML: mismatched tag, at line 1, column 11",
         ),
         "g.svg": (
-            svg.dump(EMPTY_SVG, b'{"mgraph": 1, "nodes": []}'),
+            svg.embed(EMPTY_SVG, b'{"mgraph": 1, "nodes": []}'),
             "$.nodes: the graph is empty: it needs at least one node",
         ),
     }
@@ -131,7 +131,7 @@ def test_a_picture_of_100_megabytes(tmp_path: Path) -> None:
     """Of a large picture only what is in front of the graph is parsed; without one, all of it, in bounded memory."""
     filler = b"<g>" + b"<path d='M0 0%s'/>" % (b"L1 1" * 250) * 100_000 + b"</g>"
     large = EMPTY_SVG.replace(b"<g/>", filler)
-    (tmp_path / "with.svg").write_bytes(svg.dump(large, load(TANH).to_bytes()))
+    (tmp_path / "with.svg").write_bytes(svg.embed(large, load(TANH).to_bytes()))
     assert load(tmp_path / "with.svg").digest == load(TANH).digest
     (tmp_path / "without.svg").write_bytes(large)
     with pytest.raises(FormatError, match="no graph in this picture"):
@@ -153,7 +153,7 @@ def test_what_unpacks_to_more_than_its_bound_is_refused(tmp_path: Path) -> None:
         FileError, match=r"x\.json\.gz: the gzip data unpacks to more than 16,777,216 bytes \(100 times its"
     ):
         load(tmp_path / "x.json.gz")
-    (tmp_path / "x.png").write_bytes(png.dump(EMPTY_PNG, large))
+    (tmp_path / "x.png").write_bytes(png.embed(EMPTY_PNG, large))
     with pytest.raises(FormatError, match=r"x\.png: the graph in this picture unpacks to more than 16,777,216 bytes"):
         load(tmp_path / "x.png")
     (tmp_path / "fine.json.gz").write_bytes(gzip.compress(bomb(FLOOR // 2)))
@@ -174,7 +174,7 @@ def test_many_members_of_a_gzip(tmp_path: Path) -> None:
 def test_a_bomb_does_not_take_the_memory(kind: str, tmp_path: Path) -> None:
     packed = tmp_path / f"bomb.{kind}"
     large = bomb(2_000_000_000 // 8)
-    packed.write_bytes(gzip.compress(large, 9) if kind == "gz" else png.dump(EMPTY_PNG, large))
+    packed.write_bytes(gzip.compress(large, 9) if kind == "gz" else png.embed(EMPTY_PNG, large))
     assert len(large) > 2 * EXPANSION * packed.stat().st_size
     program = "import mgraph, sys\ntry: mgraph.load(sys.argv[1])\nexcept mgraph.MgraphError as e: print(e)"
     limit = 400 * 2**20
@@ -342,11 +342,11 @@ def test_a_notebook_with_the_nan_that_pythons_json_writes(tmp_path: Path) -> Non
 def test_a_negative_zero_survives_a_browser() -> None:
     """JavaScript writes -0 as 0, so a document with one travels as text."""
     graph = record(Value(-0.0, name="x") * 2.0)
-    kept = notebook.dump(graph.document, graph.to_bytes())
+    kept = notebook.embed(graph.document, graph.to_bytes())
     assert isinstance(kept, str)
     assert mgraph.loads(kept).digest == graph.digest
     plain = record(Value(1.0, name="x") * 2.0)
-    assert notebook.dump(plain.document, plain.to_bytes()) == plain.document
+    assert notebook.embed(plain.document, plain.to_bytes()) == plain.document
 
 
 def stringified(value: Any) -> str:

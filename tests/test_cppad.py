@@ -66,7 +66,7 @@ def test_every_op_means_the_same(op: str) -> None:
     rng = random.Random(op)
     ordinary = [[rng.uniform(-3, 3) * 10 ** rng.uniform(-4, 2) for _ in range(OPS[op].arity)] for _ in range(100)]
     hostile = [[a] if OPS[op].arity == 1 else [a, b] for a in HOSTILE for b in HOSTILE]
-    raw = to_cppad.dump(record(apply(op, *(Value(0.5, name=f"x{k}") for k in range(OPS[op].arity)))))
+    raw = to_cppad.write(record(apply(op, *(Value(0.5, name=f"x{k}") for k in range(OPS[op].arity)))))
     for operands in ordinary + hostile:
         if op == "sigmoid" and operands[0] < -700:
             continue
@@ -80,7 +80,7 @@ def test_every_op_means_the_same(op: str) -> None:
 @pytest.mark.parametrize("op", OPS)
 def test_every_op_comes_back(op: str) -> None:
     graph = record(apply(op, *(Value(0.5, name=f"x{k}") for k in range(OPS[op].arity))))
-    back = Graph(from_cppad.load(to_cppad.dump(graph)))
+    back = Graph(from_cppad.read(to_cppad.write(graph)))
     assert all("data" not in node for node in back.nodes)
     for a in HOSTILE:
         for operands in [[a]] if OPS[op].arity == 1 else [[a, b] for b in HOSTILE]:
@@ -103,10 +103,10 @@ def test_random_graphs(seed: int) -> None:
     p, x = leaves(graph)
     want = list(graph.replay().outputs.values())
     if "sigmoid" in {node["op"] for node in graph.nodes}:  # random_value squashes operands with it
-        assert evaluate(to_cppad.dump(graph), p, x) == pytest.approx(want, rel=1e-9)
+        assert evaluate(to_cppad.write(graph), p, x) == pytest.approx(want, rel=1e-9)
     else:
-        assert list(map(bits, evaluate(to_cppad.dump(graph), p, x))) == list(map(bits, want))
-    back = Graph(from_cppad.load(to_cppad.dump(graph)))
+        assert list(map(bits, evaluate(to_cppad.write(graph), p, x))) == list(map(bits, want))
+    back = Graph(from_cppad.read(to_cppad.write(graph)))
     assert replayed(back, p, x) == pytest.approx(want, rel=1e-9)
 
 
@@ -118,7 +118,7 @@ def test_hostile_graphs_to_the_bit(seed: int) -> None:
         if node["op"] == "constant" and isinstance(node["data"], str):
             node["op"] = "input"
     graph = Graph(document)
-    raw = to_cppad.dump(graph)
+    raw = to_cppad.write(graph)
     want = list(map(bits, graph.replay().outputs.values()))
     assert list(map(bits, evaluate(raw, *leaves(graph)))) == want
 
@@ -126,7 +126,7 @@ def test_hostile_graphs_to_the_bit(seed: int) -> None:
 def test_the_text() -> None:
     x, w = Value(2.0, name="x"), Value(3.0, name="w", op="parameter")
     graph = record((w * x + 0.5).relu(), title='A "small" function \\ é\n')
-    assert to_cppad.dump(graph).decode() == (
+    assert to_cppad.write(graph).decode() == (
         "{\n"
         '"function_name": "A small function  é",\n'
         '"op_define_vec": [3,[{"op_code":1,"name":"mul","n_arg":2},{"op_code":2,"name":"add","n_arg":2},'
@@ -150,9 +150,9 @@ def test_constants_keep_their_bits() -> None:
             "outputs": ["x", *(f"k{k}" for k in range(5))],
         }
     )
-    raw = to_cppad.dump(graph)
+    raw = to_cppad.write(graph)
     assert list(map(bits, evaluate(raw, [], [1.0]))) == list(map(bits, [1.0, *numbers]))
-    back = Graph(from_cppad.load(raw))
+    back = Graph(from_cppad.read(raw))
     assert back.outputs == ["x[0]", "c[0]", "c[1]", "c[2]", "c[3]", "c[4]"]
     assert list(map(bits, replayed(back, [], [1.0]))) == list(map(bits, [1.0, *numbers]))
 
@@ -160,14 +160,14 @@ def test_constants_keep_their_bits() -> None:
 @pytest.mark.parametrize("number", [nan, inf, -inf])
 def test_a_constant_that_json_lacks_is_refused(number: float) -> None:
     with pytest.raises(FormatError) as caught:
-        to_cppad.dump(record(Value(1.0) + Value(number, name="k", op="constant")))
+        to_cppad.write(record(Value(1.0) + Value(number, name="k", op="constant")))
     assert str(caught.value) == f"the constant 'k' is {number}, which CppAD's JSON has no number for"
 
 
 def test_an_op_without_a_mapping_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(to_cppad.OPS, "neg")
     with pytest.raises(FormatError) as caught:
-        to_cppad.dump(Graph({"mgraph": 1, "nodes": [{"id": "y", "op": "neg", "args": [2.0]}]}))
+        to_cppad.write(Graph({"mgraph": 1, "nodes": [{"id": "y", "op": "neg", "args": [2.0]}]}))
     assert str(caught.value) == "the op neg of node 'y' has no meaning in CppAD's JSON"
 
 
@@ -192,7 +192,7 @@ def graph_of(*usages: list[Any], ops: str, constants: tuple[float, ...] = (), **
 
 def read(graph: dict[str, Any]) -> Graph:
     assert from_cppad.match(graph)
-    return Graph(from_cppad.load(json.dumps(graph).encode()))
+    return Graph(from_cppad.read(json.dumps(graph).encode()))
 
 
 def test_a_graph_by_the_grammar() -> None:
@@ -209,7 +209,7 @@ def test_a_graph_by_the_grammar() -> None:
     ]
     run = back.replay({"p[0]": 2.0, "x[0]": -1.5})
     assert run.outputs["r[2]"] == OPS["sin"].forward((2.0 - 1.5 + 0.5) * -1.5)
-    assert Graph(from_cppad.load(json.dumps(graph).encode(), "mine")).document["title"] == "mine"
+    assert Graph(from_cppad.read(json.dumps(graph).encode(), "mine")).document["title"] == "mine"
 
 
 @pytest.mark.parametrize("name", ["lt", "le", "eq"])
@@ -319,7 +319,7 @@ BROKEN: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("graph", "says"), BROKEN)
 def test_refusals(graph: Any, says: str) -> None:
     with pytest.raises(FormatError) as caught:
-        from_cppad.load(json.dumps(graph).encode())
+        from_cppad.read(json.dumps(graph).encode())
     assert str(caught.value) == says
 
 
@@ -336,22 +336,22 @@ def test_refusals(graph: Any, says: str) -> None:
 )
 def test_what_is_not_json(raw: bytes, says: str) -> None:
     with pytest.raises(FormatError) as caught:
-        from_cppad.load(raw)
+        from_cppad.read(raw)
     assert str(caught.value) == says
 
 
 def test_json_that_was_parsed_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = to_cppad.dump(record(random_value(1, 30)[0]))
-    whole = from_cppad.load(raw)
+    raw = to_cppad.write(record(random_value(1, 30)[0]))
+    whole = from_cppad.read(raw)
     loaded = json.loads(raw)
     monkeypatch.delattr(strict_json, "loads")
-    assert from_cppad.load(raw, loaded=loaded) == whole
+    assert from_cppad.read(raw, loaded=loaded) == whole
     with pytest.raises(FormatError, match="the key 'function_name' is repeated"):
-        from_cppad.load(raw.replace(b"{", b'{"function_name": "",', 1), loaded=loaded)
+        from_cppad.read(raw.replace(b"{", b'{"function_name": "",', 1), loaded=loaded)
 
 
 def test_cut_and_changed_files_are_refused_and_never_crash() -> None:
-    raw = to_cppad.dump(record(random_value(1, 30)[0]))
+    raw = to_cppad.write(record(random_value(1, 30)[0]))
     rng = random.Random(7)
     for _ in range(400):
         changed = bytearray(raw[: rng.randrange(len(raw))] if rng.random() < 0.3 else raw)
@@ -359,4 +359,4 @@ def test_cut_and_changed_files_are_refused_and_never_crash() -> None:
             if changed:
                 changed[rng.randrange(len(changed))] = rng.choice(b'0123456789[]{},"-.e ax')
         with suppress(FormatError):
-            Graph(from_cppad.load(bytes(changed)))
+            Graph(from_cppad.read(bytes(changed)))

@@ -606,7 +606,7 @@ def test_what_comes_in_is_checked_once_and_what_mgraph_made_not_again(
     cell = {"outputs": [{"data": {"application/vnd.mgraph+json": graph.document}}]}
     (tmp_path / "g.ipynb").write_text(json.dumps({"nbformat": 4, "cells": [cell]}))
     (tmp_path / "cppad.json").write_bytes(graph.export("cppad"))
-    (tmp_path / "g.svg").write_bytes(svg.dump(b'<svg xmlns="http://www.w3.org/2000/svg"></svg>', graph.to_bytes()))
+    (tmp_path / "g.svg").write_bytes(svg.embed(b'<svg xmlns="http://www.w3.org/2000/svg"></svg>', graph.to_bytes()))
     run = graph.replay()
     once = {
         "record": lambda: mgraph.record(root),

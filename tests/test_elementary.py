@@ -41,9 +41,9 @@ every_function = pytest.mark.parametrize("name", check.FUNCTIONS)
 def engines(name: str) -> list[Callable[..., float]]:
     found = [check.plain(name)]
     if importlib.util.find_spec("llvmlite"):
-        from mgraph.replaying.compiled import numba_functions
+        from mgraph.replaying.compiled import machine_code
 
-        found.append(numba_functions.compiled(check.plain(name)))
+        found.append(machine_code.compiled(check.plain(name)))
     return found
 
 

@@ -119,7 +119,7 @@ def test_primitives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         return (FUNCTIONS[name](x, y, p, v, b) ** 2).sum()
 
     compiled = jax.jit(loss)  # as a whole, which is faster
-    graph = agrees(reader.load(compiled, X, Y, P, V, B))
+    graph = agrees(reader.read(compiled, X, Y, P, V, B))
     others = dict(zip("xypvb", (Y * 0.9, X * -1.1, P[::-1] + 0.25, V[::-1] * 0.8, B * 0.7), strict=True))
     given = {
         f"{argument}[{','.join(map(str, place))}]": float(numbers[place])
@@ -145,7 +145,7 @@ PARAMS = {"b": V[:2], "w": rng.uniform(-1, 1, (4, 2)), "out": rng.uniform(-1, 1,
 
 
 def test_the_numbers_are_jaxs() -> None:
-    document = reader.load(perceptron, PARAMS, X, title="A network")
+    document = reader.read(perceptron, PARAMS, X, title="A network")
     graph = agrees(document)
     assert document["title"] == "A network" and document["meta"] == {"source": f"JAX {jax.__version__}"}
     assert graph.data[document["outputs"][0]] == float(perceptron(PARAMS, X))
@@ -157,7 +157,7 @@ def test_the_numbers_are_jaxs() -> None:
 
 def test_names() -> None:
     def called(function: Callable[..., Any], *args: Any, **options: Any) -> list[str]:
-        nodes = reader.load(function, *args, **options)["nodes"]
+        nodes = reader.read(function, *args, **options)["nodes"]
         return [node["id"] for node in nodes if node["op"] == "input"]
 
     assert called(lambda a, b: a * b, 2.0, np.ones(1)) == ["a", "b"]
@@ -168,14 +168,14 @@ def test_names() -> None:
 
 
 def test_outputs() -> None:
-    document = reader.load(lambda x: {"far": x * 2, "near": [x[0] + 1.0, 3.0]}, np.ones(2))
+    document = reader.read(lambda x: {"far": x * 2, "near": [x[0] + 1.0, 3.0]}, np.ones(2))
     assert len(document["outputs"]) == 4 and "seeds" not in document
     assert [node["op"] for node in document["nodes"]].count("constant") == 1
-    assert reader.load(lambda x: 3.0, 2.0)["nodes"] == [{"id": "n0", "op": "constant", "data": 3.0}]
+    assert reader.read(lambda x: 3.0, 2.0)["nodes"] == [{"id": "n0", "op": "constant", "data": 3.0}]
 
 
 def test_relu_at_its_kink() -> None:
-    document = reader.load(lambda x: jax.nn.relu(x).sum(), np.zeros(2))
+    document = reader.read(lambda x: jax.nn.relu(x).sum(), np.zeros(2))
     assert [node["op"] for node in document["nodes"]] == ["input", "input", "relu", "relu", "add"]
     assert Graph(document).verify(finite_differences=False).verdict == "exact"
 
@@ -183,13 +183,13 @@ def test_relu_at_its_kink() -> None:
 def test_single_precision() -> None:
     jax.config.update("jax_enable_x64", False)
     with pytest.raises(FormatError) as refused:
-        reader.load(lambda x: jnp.tanh(x) * 3, 0.3)
+        reader.read(lambda x: jnp.tanh(x) * 3, 0.3)
     assert str(refused.value) == (
         "numbers computed in float32 are not those of a replay in binary64: compute in float64, as after"
         ' jax.config.update("jax_enable_x64", True), or say how far they may be with tolerance=, in units in the last'
         " place of binary64 (one of binary32 is 2**29 of them)"
     )
-    document = reader.load(lambda x: jnp.tanh(x) * 3, 0.3, tolerance=2**31)
+    document = reader.read(lambda x: jnp.tanh(x) * 3, 0.3, tolerance=2**31)
     assert document["tolerance"] == {"ulps": 2**31} and document["meta"]["arithmetic"] == "float32"
     assert document["nodes"][0]["data"] == float(np.float32(0.3))
     graph = Graph(document)
@@ -199,13 +199,13 @@ def test_single_precision() -> None:
 
 def test_single_precision_inside() -> None:
     with pytest.raises(FormatError, match="float32"):
-        reader.load(lambda x: x.astype(jnp.float32) * 2, np.ones(2))
+        reader.read(lambda x: x.astype(jnp.float32) * 2, np.ones(2))
 
 
 def test_refusals() -> None:
     def said(function: Callable[..., Any], *args: Any) -> str:
         with pytest.raises(FormatError) as refused:
-            reader.load(function, *args)
+            reader.read(function, *args)
         return str(refused.value)
 
     here = r" \(File \"[^\"]*test_from_jax.py\", line \d+, in [\w<>.]+\) is not supported; docs/importing.md lists what is$"
@@ -223,7 +223,7 @@ def test_refusals() -> None:
         "numbers of int64 are not supported; mgraph computes in binary64 (float64)"
     )
     with pytest.raises(TypeError, match=r"^a function is needed, not float$"):
-        reader.load(0.5)
+        reader.read(0.5)
 
 
 def test_the_documentation_lists_what_is_supported() -> None:

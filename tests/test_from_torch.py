@@ -167,11 +167,11 @@ def test_live_operation(name: str) -> None:
     for leaf in LEAVES.values():
         leaf.grad = None
     made = LIVE[name]() * 1.5
-    agrees(reader.load(made), made, {})
+    agrees(reader.read(made), made, {})
     out = (made * made).sum()
     out.backward(retain_graph=True)
     grads = {key: leaf.grad for key, leaf in LEAVES.items() if leaf.grad is not None}
-    graph = agrees(reader.load(out, LEAVES), out, grads)
+    graph = agrees(reader.read(out, LEAVES), out, grads)
     before = {key: leaf.detach().clone() for key, leaf in LEAVES.items()}
     try:
         for key, leaf in LEAVES.items():
@@ -220,7 +220,7 @@ PRINTED = {"x1": 0.0189139266452323, "x2": 0.14364360605503948, "w1": 0.36513370
 def test_the_texts_neuron() -> None:
     made: dict[str, Any] = {"torch": torch}
     exec(NEURON, made)
-    document = reader.load(made["out"], made, title="A neuron")
+    document = reader.read(made["out"], made, title="A neuron")
     graph = Graph(document)
     assert list(graph.data) == ["x1", "w1", "x1w1", "x2", "w2", "x2w2", "sum_", "b", "sum_b", "out"]
     assert graph.data["out"] == -0.5193578553128438
@@ -239,8 +239,8 @@ def test_the_texts_neuron_with_a_bias_of_float32() -> None:
     made: dict[str, Any] = {"torch": torch}
     exec(NEURON.replace("-0.7261]).double()", "-0.7261])"), made)
     with pytest.raises(FormatError, match="float32"):
-        reader.load(made["out"], made)
-    graph = Graph(reader.load(made["out"], made, tolerance=2**29))
+        reader.read(made["out"], made)
+    graph = Graph(reader.read(made["out"], made, tolerance=2**29))
     assert graph.data["out"] == -0.5193578553128438
     assert {name: graph.grad[name] for name in PRINTED} == PRINTED
     assert graph.grad["b"] == 0.7302674055099487
@@ -259,11 +259,11 @@ def test_network() -> None:
     loss = functional.mse_loss(net(x), y)
     loss.backward()
     grads = {name: each.grad for name, each in net.named_parameters()}
-    graph = agrees(reader.load(loss, {"net": net, "x": x, "y": y, "loss": loss, "_": x, "n": 3}), loss, {"x": x.grad})
+    graph = agrees(reader.read(loss, {"net": net, "x": x, "y": y, "loss": loss, "_": x, "n": 3}), loss, {"x": x.grad})
     assert graph.document["outputs"] == ["loss"]
     ops = {node["id"]: node["op"] for node in graph.document["nodes"]}
     assert ops["net.0.weight[3,2]"] == "parameter" and ops["x[4,1]"] == "input" and ops["net.4.bias"] == "parameter"
-    agrees(reader.load(loss, net), loss, grads)
+    agrees(reader.read(loss, net), loss, grads)
     assert graph.verify(ulps=1000).ok
 
 
@@ -271,14 +271,14 @@ def test_network_of_float32() -> None:
     net, x = model(torch.float32), random(5, 3).float().detach()
     loss = (net(x) ** 2).mean()
     with pytest.raises(FormatError) as refused:
-        reader.load(loss, net)
+        reader.read(loss, net)
     assert str(refused.value) == (
         "numbers computed in float32 are not those of a replay in binary64: compute in float64, as after model.double()"
         " and x.double(), or say how far they may be with tolerance=, in units in the last place of binary64 (one of"
         " binary32 is 2**29 of them)"
     )
     loss.backward(retain_graph=True)
-    document = reader.load(loss, net, tolerance=2**40)
+    document = reader.read(loss, net, tolerance=2**40)
     assert document["tolerance"] == {"ulps": 2**40} and document["meta"]["arithmetic"] == "float32"
     graph = Graph(document)
     assert graph.data[document["outputs"][0]] == loss.item()
@@ -287,20 +287,20 @@ def test_network_of_float32() -> None:
 
 def test_a_cast_is_tolerated_or_refused() -> None:
     x = torch.tensor(0.1, requires_grad=True)
-    document = reader.load(x.double() * 3.0, {"x": x}, tolerance=1)
+    document = reader.read(x.double() * 3.0, {"x": x}, tolerance=1)
     assert [node["op"] for node in document["nodes"]] == ["input", "mul"]
     assert document["nodes"][0]["data"] == x.item()
     with pytest.raises(FormatError, match=r"^numbers of float16 are not supported; mgraph computes in binary64"):
-        reader.load(x.half() * 2, tolerance=1)
+        reader.read(x.half() * 2, tolerance=1)
     with pytest.raises(FormatError, match=r"^numbers of complex128 are not supported"):
-        reader.load(torch.zeros(2, dtype=torch.complex128, requires_grad=True) * 2)
+        reader.read(torch.zeros(2, dtype=torch.complex128, requires_grad=True) * 2)
 
 
 def test_long_chain() -> None:
     x = h = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
     for _ in range(10_000):
         h = h * x
-    document = reader.load(h, {"x": x})
+    document = reader.read(h, {"x": x})
     assert len(document["nodes"]) == 10_001
 
 
@@ -309,7 +309,7 @@ def test_the_order_is_that_of_the_forward_pass() -> None:
     first, second = x.sin(), x.cos()
     out = second * first
     out.backward()
-    document = reader.load(out, {"x": x, "out": out})
+    document = reader.read(out, {"x": x, "out": out})
     assert [node["op"] for node in document["nodes"]] == ["input", "sin", "cos", "mul"]
     assert Graph(document).verify().verdict == "exact"
 
@@ -321,12 +321,12 @@ def test_what_was_kept_is_recorded() -> None:
     h.retain_grad()
     out = h.sum()
     out.backward(retain_graph=True)
-    document = reader.load(out, {"x": x, "k": k, "h": h, "out": out})
+    document = reader.read(out, {"x": x, "k": k, "h": h, "out": out})
     nodes = {node["id"]: node for node in document["nodes"]}
     assert nodes["k[1]"] == {"id": "k[1]", "op": "constant", "data": 3.0}
     assert nodes["h[1]"]["data"] == h[1].item() and nodes["h[1]"]["grad"] == 1.0
     x.grad = torch.tensor(7.0, dtype=torch.float64)
-    assert Graph(reader.load(out, {"x": x})).verify().verdict.startswith("differs at x (grad")
+    assert Graph(reader.read(out, {"x": x})).verify().verdict.startswith("differs at x (grad")
 
 
 def test_refusals_of_a_live_graph() -> None:
@@ -334,7 +334,7 @@ def test_refusals_of_a_live_graph() -> None:
 
     def said(output: Any, error: type[Exception] = FormatError, **options: Any) -> str:
         with pytest.raises(error) as refused:
-            reader.load(output, **options)
+            reader.read(output, **options)
         return str(refused.value)
 
     lost = (
@@ -438,7 +438,7 @@ def test_exported_operations(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch_export, "ATEN", Noted(ATEN))
     program = exported(loss, random(2, 3, grad=False), random(2, 3, grad=False))
-    graph = Graph(reader.load(program))
+    graph = Graph(reader.read(program))
     run = graph.replay()
     (out,) = graph.document["outputs"]
     assert run.data[out] == pytest.approx(graph.data[out], rel=1e-12)
@@ -459,7 +459,7 @@ def test_the_numbers_of_a_program_are_pytorchs() -> None:
     loss = module(x, y)
     loss.backward()
     graph = agrees(
-        reader.load(program, title="A program"), loss, {"x": x.grad, "y": y.grad, "scale": module.scale.grad}
+        reader.read(program, title="A program"), loss, {"x": x.grad, "y": y.grad, "scale": module.scale.grad}
     )
     ops = {node["id"]: node["op"] for node in graph.document["nodes"]}
     assert [ops[name] for name in ("x[1,2]", "scale", "plain[0]", "shift[1]")] == [
@@ -471,9 +471,9 @@ def test_the_numbers_of_a_program_are_pytorchs() -> None:
 
 def test_outputs_of_a_program() -> None:
     x, y = random(2, 3, grad=False), random(2, 3, grad=False)
-    document = reader.load(exported(lambda m, x, y: {"far": x * y, "near": [x.sum()]}, x, y), title="Two outputs")
+    document = reader.read(exported(lambda m, x, y: {"far": x * y, "near": [x.sum()]}, x, y), title="Two outputs")
     assert len(document["outputs"]) == 7 and "seeds" not in document and document["title"] == "Two outputs"
-    other = reader.load(exported(lambda m, x, y: (x * y).sum(), x, y), inputs=(y, x))
+    other = reader.read(exported(lambda m, x, y: (x * y).sum(), x, y), inputs=(y, x))
     assert {node["id"]: node.get("data") for node in other["nodes"]}["x[0,0]"] == y[0, 0].item()
 
 
@@ -481,10 +481,10 @@ def test_exported_network() -> None:
     net, x = model(), random(5, 3, grad=False)
     program = torch.export.export(net, (x,))
     expected = net(x)
-    agrees(reader.load(program), expected, {})
+    agrees(reader.read(program), expected, {})
     with pytest.raises(FormatError, match=r"^numbers computed in float32"):
-        reader.load(torch.export.export(model(torch.float32), (x.float(),)))
-    document = reader.load(torch.export.export(model(torch.float32), (x.float(),)), tolerance=2**40)
+        reader.read(torch.export.export(model(torch.float32), (x.float(),)))
+    document = reader.read(torch.export.export(model(torch.float32), (x.float(),)), tolerance=2**40)
     assert document["meta"]["arithmetic"] == "float32" and document["tolerance"] == {"ulps": 2**40}
 
 
@@ -493,7 +493,7 @@ def test_refusals_of_a_program() -> None:
 
     def said(function: Callable[..., Any], *inputs: Any) -> str:
         with pytest.raises(FormatError) as refused:
-            reader.load(exported(function, *inputs))
+            reader.read(exported(function, *inputs))
         return str(refused.value)
 
     here = r', File "[^"]*test_from_torch.py", line \d+, in \w+\) is not supported; docs/importing.md lists what is$'
@@ -504,9 +504,9 @@ def test_refusals_of_a_program() -> None:
     )
     normed = torch.nn.BatchNorm1d(3).double()
     with pytest.raises(FormatError, match=r"^the program changes running_mean; export the module after eval\(\)$"):
-        reader.load(torch.export.export(normed, (x,)))
+        reader.read(torch.export.export(normed, (x,)))
     with pytest.raises(TypeError, match=r"^an exported program has its own names$"):
-        reader.load(torch.export.export(model(), (x,)), {"x": x})
+        reader.read(torch.export.export(model(), (x,)), {"x": x})
     solve = said(lambda m, x, y: torch.linalg.solve(x[:, :2], y), x, y)
     assert re.match(r"aten\._linalg_solve_ex\.default \(node _linalg_solve_ex" + here, solve)
     assert re.match(
@@ -532,12 +532,12 @@ def test_inputs_that_a_program_does_not_take() -> None:
         ((x[:, :2], x[:, :2]), r"the program does not run on these inputs: AssertionError: Guard failed: .*"),
     ):
         with pytest.raises(FormatError, match=f"^{says}$"):
-            reader.load(program, inputs=inputs)
+            reader.read(program, inputs=inputs)
 
 
 def test_outputs_that_are_no_tensors() -> None:
     x = random(2, grad=False)
-    document = reader.load(exported(lambda m, x, y: (x * 2, None, 3.0), x, x))
+    document = reader.read(exported(lambda m, x, y: (x * 2, None, 3.0), x, x))
     graph = Graph(document)
     assert list(graph.replay().outputs.values()) == [*(x * 1.25 * 2).tolist(), 3.0]
     assert graph.data[graph.outputs[2]] == 3.0
@@ -560,13 +560,13 @@ def test_conditions_that_numbers_have_decided_are_refused() -> None:
         (x[torch.tensor([1, 0], dtype=torch.uint8)].sum(), "the index of IndexBackward0"),
     ):
         with pytest.raises(FormatError, match=f"^{what} .* is a condition that these numbers have decided"):
-            reader.load(made)
+            reader.read(made)
 
 
 def test_a_sparse_gradient() -> None:
     w = torch.ones(3, 2, dtype=torch.float64, requires_grad=True)
     w.grad = torch.sparse_coo_tensor([[0], [1]], [2.0], (3, 2), dtype=torch.float64)
-    nodes = {node["id"]: node for node in reader.load((w * w).sum(), {"w": w})["nodes"]}
+    nodes = {node["id"]: node for node in reader.read((w * w).sum(), {"w": w})["nodes"]}
     assert nodes["w[0,1]"]["grad"] == 2.0 and nodes["w[2,1]"]["grad"] == 0.0
 
 
@@ -575,7 +575,7 @@ def test_what_was_changed_in_place_is_not_called_freed() -> None:
     out = (x * k).sum()
     k.add_(1.0)
     with pytest.raises(FormatError) as refused:
-        reader.load(out)
+        reader.read(out)
     assert str(refused.value) == (
         "an operand of MulBackward0 (operation 1 of 2, of shape [2]) was changed in place after it was used: load the"
         " graph before that"
@@ -591,6 +591,6 @@ def test_numbers_as_conditions() -> None:
         lambda m, x, y: torch.where(torch.logical_or(x, x - 5), x, x + 1).sum(),
         lambda m, x, y: ((x > 0) + (x > 1)).to(x.dtype).sum() * x.sum(),
     ):
-        graph = Graph(reader.load(exported(formula, x, x.clone())))
+        graph = Graph(reader.read(exported(formula, x, x.clone())))
         (found,) = graph.replay({f"x[{k}]": float(each) for k, each in enumerate(y)}).outputs.values()
         assert found == float(formula(None, y * 1.25, y))

@@ -12,6 +12,7 @@ from conftest import random_value
 from mgraph import Graph, record
 from mgraph.document import model
 from mgraph.formats.read import cppad, value_objects
+from mgraph.formats.write import cppad as to_cppad
 
 Read = Callable[[], Any]
 """Reads something that has been prepared."""
@@ -21,7 +22,7 @@ def of_values() -> Read:
     from micrograd.engine import Value
 
     root = (Value(2.0) * 3).relu()
-    return lambda: value_objects.load([root])
+    return lambda: value_objects.read([root])
 
 
 def of_torch() -> Read:
@@ -29,7 +30,7 @@ def of_torch() -> Read:
     from mgraph.formats.read import torch as reader
 
     out = torch.tensor(2.0, dtype=torch.float64, requires_grad=True).tanh()
-    return lambda: reader.load(out)
+    return lambda: reader.read(out)
 
 
 def of_jax() -> Read:
@@ -37,14 +38,14 @@ def of_jax() -> Read:
     from mgraph.formats.read import jax as reader
 
     jax.config.update("jax_enable_x64", True)
-    return lambda: reader.load(lambda x: x * x, 2.0)
+    return lambda: reader.read(lambda x: x * x, 2.0)
 
 
 def of_sympy() -> Read:
     sympy = pytest.importorskip("sympy", reason="SymPy is not installed (the extra [sympy])")
     from mgraph.formats.read import sympy as reader
 
-    return lambda: reader.load([sympy.Symbol("x") + 1, sympy.Symbol("y")], {"x": 2.0})
+    return lambda: reader.read([sympy.Symbol("x") + 1, sympy.Symbol("y")], {"x": 2.0})
 
 
 def of_onnx() -> Read:
@@ -52,12 +53,12 @@ def of_onnx() -> Read:
     from mgraph.formats.read import onnx as reader
 
     raw = reader.dump(record(random_value(1, 30)[0]))
-    return lambda: reader.load(raw, None)
+    return lambda: reader.read(raw, None)
 
 
 def of_cppad() -> Read:
-    raw = cppad.dump(record(random_value(1, 30)[0]))
-    return lambda: cppad.load(raw)
+    raw = to_cppad.write(record(random_value(1, 30)[0]))
+    return lambda: cppad.read(raw)
 
 
 READERS = [of_values, of_torch, of_jax, of_sympy, of_onnx, of_cppad]
@@ -67,11 +68,11 @@ READERS = [of_values, of_torch, of_jax, of_sympy, of_onnx, of_cppad]
 def test_a_reader_checks_its_document_once_and_returns_one_that_is_right(
     prepare: Callable[[], Read], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, model, checked = prepare(), model._model, []
+    read, validator, checked = prepare(), model._model, []
 
     def validate_python(loaded: Any) -> Any:
         checked.append(loaded)
-        return model.validate_python(loaded)
+        return validator.validate_python(loaded)
 
     monkeypatch.setattr(model, "_model", SimpleNamespace(validate_python=validate_python))
     found = read()

@@ -49,7 +49,7 @@ def inputs_of(graph: Graph) -> dict[str, float]:
 
 def one_op(op: str) -> tuple[bytes, list[str]]:
     names = [f"x{k}" for k in range(OPS[op].arity)]
-    return ours.dump(record(apply(op, *(Value(0.5, name=name) for name in names)))), names
+    return writer.write(record(apply(op, *(Value(0.5, name=name) for name in names)))), names
 
 
 def zero_signs_apart(x: float) -> bytes:
@@ -70,8 +70,8 @@ def test_every_op_in_onnxruntime(op: str) -> None:
     for operands in ordinary + hostile:
         (got,) = run(running, dict(zip(names, operands, strict=True)))
         want = OPS[op].forward(*operands)
-        if op in ours.ULPS:
-            assert ulps(got, want) <= ours.ULPS[op], (operands, got, want)
+        if op in writer.ULPS:
+            assert ulps(got, want) <= writer.ULPS[op], (operands, got, want)
         elif op in ("relu", "maximum", "minimum"):  # as ULPS says
             assert zero_signs_apart(got) == zero_signs_apart(want), (operands, got, want)
             assert bits(got) == bits(want) or not any(operands), (operands, got, want)
@@ -79,13 +79,13 @@ def test_every_op_in_onnxruntime(op: str) -> None:
             assert bits(got) == bits(want), (operands, got, want)
 
 
-EXACT = tuple(op for op in OPS if op not in ours.ULPS)
+EXACT = tuple(op for op in OPS if op not in writer.ULPS)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_graphs_in_onnxruntime(seed: int) -> None:
     graph = record(random_value(seed, 300)[0], title="A title")
-    got = run(session(ours.dump(graph)), inputs_of(graph))
+    got = run(session(writer.write(graph)), inputs_of(graph))
     assert got == pytest.approx(list(graph.replay().outputs.values()), rel=1e-9)
 
 
@@ -101,7 +101,7 @@ def test_graphs_of_exact_ops_in_onnxruntime(seed: int) -> None:
     document["outputs"] = [node["id"] for node in document["nodes"] if node["op"] not in LEAVES]
     document.pop("seeds")
     graph = Graph(document)
-    got = dict(zip(graph.outputs, run(session(ours.dump(graph)), inputs_of(graph)), strict=True))
+    got = dict(zip(graph.outputs, run(session(writer.write(graph)), inputs_of(graph)), strict=True))
     want = graph.replay().outputs
     # A division by a zero whose sign onnxruntime has lost gives the other infinity.
     tainted: set[str] = set()
@@ -119,7 +119,7 @@ def test_what_a_model_says() -> None:
     y = (w * x + 0.5).minimum(k)
     y.name = "y"
     graph = record(y, title="A line")
-    model = onnx.load_model_from_string(ours.dump(graph))
+    model = onnx.load_model_from_string(writer.write(graph))
     assert (model.producer_name, model.doc_string, model.ir_version) == ("mgraph", "A line", 8)
     assert [each.version for each in model.opset_import] == [17]
     assert {each.key: json.loads(each.value) for each in model.metadata_props} == {"outputs": ["y"]}
@@ -133,7 +133,7 @@ def test_what_a_model_says() -> None:
         ("Min", "n4", "k", "y"),
     ]
     assert not model.functions
-    assert ours.dump(graph) == ours.dump(Graph(graph.document))
+    assert writer.write(graph) == writer.write(Graph(graph.document))
 
 
 def test_ids_that_are_odd_or_taken() -> None:
@@ -150,21 +150,21 @@ def test_ids_that_are_odd_or_taken() -> None:
         "outputs": ["s", "p", "é/y [2,3] \u2028", "2.0", "2.0_"],
     }
     graph = Graph(document)
-    assert run(session(ours.dump(graph)), {"2.0": 3.0}) == [0.0, 5.0, 9.0, 3.0, 5.0]
-    back = Graph(ours.load(ours.dump(graph), None))
+    assert run(session(writer.write(graph)), {"2.0": 3.0}) == [0.0, 5.0, 9.0, 3.0, 5.0]
+    back = Graph(ours.read(writer.write(graph), None))
     assert back.outputs == graph.outputs
     assert [node.get("args") for node in back.nodes] == [node.get("args") for node in graph.nodes]
 
 
 def test_a_parameter_without_a_number_is_an_input() -> None:
     graph = Graph({"mgraph": 1, "nodes": [{"id": "w", "op": "parameter"}, {"id": "y", "op": "neg", "args": ["w"]}]})
-    assert run(session(ours.dump(graph)), {"w": 2.0}) == [-2.0]
+    assert run(session(writer.write(graph)), {"w": 2.0}) == [-2.0]
 
 
 def test_an_op_without_a_mapping_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(ours.OPS, "neg")
+    monkeypatch.delitem(writer.OPS, "neg")
     with pytest.raises(FormatError) as caught:
-        ours.dump(Graph({"mgraph": 1, "nodes": [{"id": "y", "op": "neg", "args": [2.0]}]}))
+        writer.write(Graph({"mgraph": 1, "nodes": [{"id": "y", "op": "neg", "args": [2.0]}]}))
     assert str(caught.value) == "the op neg of node 'y' has no meaning in ONNX"
 
 
@@ -172,7 +172,7 @@ def test_an_op_without_a_mapping_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def replays_alike(graph: Graph) -> Graph:
-    back = Graph(ours.load(ours.dump(graph), None))
+    back = Graph(ours.read(writer.write(graph), None))
     assert back.outputs == graph.outputs
     assert not any("data" in node for node in back.nodes if node["op"] in OPS or node["op"] == "input")
     numbers = {name: x for name, x in graph.data.items() if name in back.inputs}
@@ -186,7 +186,7 @@ def test_random_graphs_come_back(seed: int) -> None:
     graph = record(random_value(seed, 300)[0], title="A title")
     back = replays_alike(graph)
     assert back.document["title"] == "A title"
-    assert Graph(ours.load(ours.dump(graph), None, title="Mine")).document["title"] == "Mine"
+    assert Graph(ours.read(writer.write(graph), None, title="Mine")).document["title"] == "Mine"
     ops = {node["id"]: node["op"] for node in back.nodes}
     for node in graph.nodes:
         if node["id"] in ops and node["op"] != "constant":
@@ -245,7 +245,7 @@ def elements(name: str, x: Any) -> dict[str, float]:
 
 def both(raw: bytes, numbers: dict[str, Any]) -> tuple[list[float], list[float]]:
     """What a replay and what onnxruntime compute of the same model."""
-    graph = Graph(ours.load(raw, None))
+    graph = Graph(ours.read(raw, None))
     given = {k: x for name, held in numbers.items() for k, x in elements(name, held).items() if k in graph.inputs}
     theirs = session(raw).run(None, numbers)
     return list(graph.replay(given).outputs.values()), [float(x) for held in theirs for x in np.ravel(held)]
@@ -273,7 +273,7 @@ def test_a_network_in_float64() -> None:
     x = rng.normal(size=(2, 3))
     got, want = both(raw, {"x": x})
     assert got == pytest.approx(want, rel=1e-14)
-    graph = Graph(ours.load(raw, None))
+    graph = Graph(ours.read(raw, None))
     assert graph.inputs == [f"x[{i},{j}]" for i in range(2) for j in range(3)]
     assert len(graph.parameters) == 12 + 4 + 4 + 1
     assert graph.parameters[0] == "W1[0,0]" and "b2" in graph.parameters
@@ -294,7 +294,7 @@ def test_float32_never_passes_as_exact() -> None:
         {"W": weights},
         FLOAT,
     )
-    document = ours.load(raw, None)
+    document = ours.read(raw, None)
     assert document["tolerance"] == {"ulps": 2**33}
     assert document["meta"] == {"source": "ONNX, opset 17", "arithmetic": "float32"}
     graph = Graph(document)
@@ -302,11 +302,11 @@ def test_float32_never_passes_as_exact() -> None:
     x = np.array([[0.3, 0.9]], np.float32)
     got, want = both(raw, {"x": x})
     assert ulps(got[0], want[0]) <= 2**33
-    assert ours.load(raw, None, 5)["tolerance"] == {"ulps": 5}
+    assert ours.read(raw, None, 5)["tolerance"] == {"ulps": 5}
     inputs_alone = model_of([node("Neg", "x")], {"x": []}, ["y"], kind=FLOAT)
-    assert ours.load(inputs_alone, None)["tolerance"] == {"ulps": 2**33}
+    assert ours.read(inputs_alone, None)["tolerance"] == {"ulps": 2**33}
     double = model_of([node("Neg", "x")], {"x": []}, ["y"])
-    assert ours.load(double, None, 3)["tolerance"] == {"ulps": 3}
+    assert ours.read(double, None, 3)["tolerance"] == {"ulps": 3}
 
 
 A = np.array([[0.5, -1.5, 2.0], [3.0, 0.25, -0.75]])
@@ -400,13 +400,13 @@ def test_operators_as_onnxruntime_has_them(name: str) -> None:
 
 
 def test_operators_that_onnxruntime_lacks_in_float64() -> None:
-    leaky = Graph(ours.load(model_of([node("LeakyRelu", "a", alpha=0.25)], {"a": []}, ["y"]), None))
+    leaky = Graph(ours.read(model_of([node("LeakyRelu", "a", alpha=0.25)], {"a": []}, ["y"]), None))
     assert [leaky.replay({"a": x}).outputs["y"] for x in (-2.0, 2.0)] == [-0.5, 2.0]
-    mean = Graph(ours.load(model_of([node("Mean", "a", "b")], {"a": [], "b": []}, ["y"]), None))
+    mean = Graph(ours.read(model_of([node("Mean", "a", "b")], {"a": [], "b": []}, ["y"]), None))
     assert mean.replay({"a": 1.0, "b": 4.0}).outputs["y"] == 2.5
-    product = Graph(ours.load(model_of([node("ReduceProd", "a")], {"a": [3]}, ["y"]), None))
+    product = Graph(ours.read(model_of([node("ReduceProd", "a")], {"a": [3]}, ["y"]), None))
     assert product.replay({"a[0]": 2.0, "a[1]": 3.0, "a[2]": 0.5}).outputs["y"] == 3.0
-    sigmoid = Graph(ours.load(model_of([node("Sigmoid", "a")], {"a": []}, ["y"]), None))
+    sigmoid = Graph(ours.read(model_of([node("Sigmoid", "a")], {"a": []}, ["y"]), None))
     assert sigmoid.replay({"a": -40.0}).outputs["y"] == OPS["sigmoid"].forward(-40.0)  # theirs is 0
 
 
@@ -423,10 +423,10 @@ def test_what_only_passes_on_keeps_the_names() -> None:
         ["y", "z", "w"],
         {"w": 2.0},
     )
-    graph = Graph(ours.load(raw, None))
+    graph = Graph(ours.read(raw, None))
     assert graph.outputs == ["y", "x", "w"]
     constants = model_of([node("Constant", value=numpy_helper.from_array(np.array([1.0, inf])))], {}, ["y"])
-    graph = Graph(ours.load(constants, None))
+    graph = Graph(ours.read(constants, None))
     assert graph.replay().outputs == {"y[0]": 1.0, "y[1]": inf}
 
 
@@ -435,7 +435,7 @@ def test_what_only_passes_on_keeps_the_names() -> None:
 
 def refusal(raw: bytes, folder: Path | None = None) -> str:
     with pytest.raises(FormatError) as caught:
-        ours.load(raw, folder)
+        ours.read(raw, folder)
     return str(caught.value)
 
 
@@ -651,7 +651,7 @@ def test_a_small_file_cannot_ask_for_much() -> None:
     enough = model_of(
         [node("Expand", "w", "s", to="e"), node("Neg", "e")], {"x": []}, ["y"], {**held, "s": np.array([60, 1000])}
     )
-    assert len(Graph(ours.load(enough, None)).outputs) == 60_000
+    assert len(Graph(ours.read(enough, None)).outputs) == 60_000
 
 
 @pytest.mark.parametrize(
@@ -659,7 +659,7 @@ def test_a_small_file_cannot_ask_for_much() -> None:
 )
 def test_folds_of_nothing_are_what_onnx_says(operator: str, nothing: float) -> None:
     raw = model_of([node(operator, "x", "axes")], {"x": [2, 0]}, ["y"], {"axes": np.array([1])}, opset=18)
-    assert list(Graph(ours.load(raw, None)).replay().outputs.values()) == [nothing, nothing]
+    assert list(Graph(ours.read(raw, None)).replay().outputs.values()) == [nothing, nothing]
 
 
 def test_every_attribute_of_a_supported_operator_is_known() -> None:
@@ -692,12 +692,12 @@ def test_functions_of_others_are_inlined() -> None:
     sixfold = function(
         "sixfold", "a", [call("double", "a", to="d"), node("Add", "d", "a", to="t"), call("double", "t")]
     )
-    own = ours.dump(record(Value(0.5, name="x").sigmoid()))
+    own = writer.write(record(Value(0.5, name="x").sigmoid()))
     (sigmoid,) = onnx.load_model_from_string(own).functions
     raw = with_functions(
         [sixfold, double, sigmoid], [call("sixfold", "x", to="s"), call("sigmoid", "s", domain="mgraph")]
     )
-    graph = Graph(ours.load(raw, None))
+    graph = Graph(ours.read(raw, None))
     assert [each["op"] for each in graph.nodes] == ["input", "add", "add", "add", "sigmoid"]
     assert graph.replay({"x": 0.25}).outputs == {"y": OPS["sigmoid"].forward(1.5)}
     assert run(session(raw), {"x": 0.25}) == pytest.approx([OPS["sigmoid"].forward(1.5)])
@@ -707,7 +707,7 @@ def test_a_function_that_only_has_the_name_of_ours_is_what_it_says() -> None:
     raw = with_functions(
         [function("gate", "a b", [node("Add", "a", "b")], "mgraph")], [call("gate", "x", "x", domain="mgraph")]
     )
-    assert Graph(ours.load(raw, None)).replay({"x": 3.0}).outputs == {"y": 6.0}
+    assert Graph(ours.read(raw, None)).replay({"x": 3.0}).outputs == {"y": 6.0}
 
 
 def test_functions_that_make_very_much_are_refused_before_they_do() -> None:
@@ -759,13 +759,13 @@ def test_models_of_old_opsets_as_onnxruntime_has_them(name: str) -> None:
     raw = model_of(nodes, {"a": [2, 1, 3]}, ["y"], held, opset=opset)
     got, want = both(raw, {"a": A.reshape(2, 1, 3)})
     assert got == pytest.approx(want, rel=1e-14)
-    graph = Graph(ours.load(raw, None))
+    graph = Graph(ours.read(raw, None))
     assert graph.document["meta"] == {"source": f"ONNX, opset {opset}"} and "a[1,0,1]" in graph.inputs
 
 
 def test_bounds_that_were_attributes() -> None:
     """onnxruntime has no Clip of float64 in this opset."""
-    graph = Graph(ours.load(model_of([node("Clip", "a", min=-0.5, max=1.0)], {"a": []}, ["y"], opset=9), None))
+    graph = Graph(ours.read(model_of([node("Clip", "a", min=-0.5, max=1.0)], {"a": []}, ["y"], opset=9), None))
     assert [graph.replay({"a": x}).outputs["y"] for x in (-2.0, 0.25, 2.0)] == [-0.5, 0.25, 1.0]
 
 
@@ -773,7 +773,7 @@ def test_an_old_model_with_its_tensors_in_another_file(tmp_path: Path) -> None:
     (tmp_path / "w.bin").write_bytes(np.array([1.5, -2.5]).tobytes())
     raw = external("w.bin").replace(b"\x10\x11", b"\x10\x0b")  # opset 17 as 11
     assert onnx.load_model_from_string(raw).opset_import[0].version == 11
-    assert Graph(ours.load(raw, tmp_path)).data == {"w[0]": 1.5, "w[1]": -2.5}
+    assert Graph(ours.read(raw, tmp_path)).data == {"w[0]": 1.5, "w[1]": -2.5}
     assert "which is outside the model's folder" in refusal(
         external("../w.bin").replace(b"\x10\x11", b"\x10\x0b"), tmp_path
     )
@@ -804,7 +804,7 @@ def test_tensors_in_other_files(tmp_path: Path) -> None:
     (folder / "up").symlink_to(tmp_path)
 
     def held(raw: bytes) -> list[float]:
-        data = Graph(ours.load(raw, folder)).data
+        data = Graph(ours.read(raw, folder)).data
         return [data["w[0]"], data["w[1]"]]
 
     assert held(external("parts/w.bin", length="16")) == [1.5, -2.5]
@@ -874,9 +874,9 @@ WHOLE = model_of(
 )
 
 
-@pytest.mark.parametrize("raw", [ours.dump(record(random_value(3, 40)[0])), WHOLE], ids=["scalars", "tensors"])
+@pytest.mark.parametrize("raw", [writer.write(record(random_value(3, 40)[0])), WHOLE], ids=["scalars", "tensors"])
 def test_changed_bytes_are_refused_and_never_crash(raw: bytes) -> None:
-    ours.load(raw, None)
+    ours.read(raw, None)
     rng = random.Random(5)
     refused = 0
     for _ in range(1000):
@@ -885,7 +885,7 @@ def test_changed_bytes_are_refused_and_never_crash(raw: bytes) -> None:
             if changed:
                 changed[rng.randrange(len(changed))] = rng.randrange(256)
         try:
-            ours.load(bytes(changed), None)
+            ours.read(bytes(changed), None)
         except FormatError:
             refused += 1
     assert refused > 100

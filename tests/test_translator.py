@@ -12,8 +12,8 @@ from conftest import HOSTILE, bits
 pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
 import numpy as np
 
+from mgraph.replaying.compiled.machine_code import Code
 from mgraph.replaying.compiled.native import Bytes, Doubles, Fixed, Formula, Longs, Places
-from mgraph.replaying.compiled.numba_functions import Code
 
 TABLE = (0.5, -0.0, 1e300, 5e-324, 3.0)
 

@@ -39,7 +39,7 @@ def picture(drawing: graphviz.Digraph, kind: str, timeout: float = 120.0, embed:
     if not embed or document is None or kind not in ("svg", "png"):
         return drawn
     carried = _document.dump(document)
-    return svg.dump(drawn, carried) if kind == "svg" else png.dump(drawn, carried)
+    return svg.embed(drawn, carried) if kind == "svg" else png.embed(drawn, carried)
 
 
 def bundle(document: Document, draw: Callable[[], Drawing], text: str) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def bundle(document: Document, draw: Callable[[], Drawing], text: str) -> dict[s
         text += f"\n(no picture: {error})"
     raw = _document.dump(document)
     if len(raw) <= limit:
-        found[notebook.MIME] = notebook.dump(document, raw)
+        found[notebook.MIME] = notebook.embed(document, raw)
     else:
         text += "\n" + left_out(f"{len(raw):,}")
         if "image/svg+xml" in found:  # a notebook shows the richest type only: the note must be in it

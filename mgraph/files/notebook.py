@@ -15,10 +15,10 @@ def match(loaded: object) -> bool:
     return isinstance(loaded, dict) and "nbformat" in loaded and "mgraph" not in loaded
 
 
-def load(loaded: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def extract(loaded: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The documents in a notebook's outputs, in order, each with its place; unchecked.
 
-    A document is a JSON object, or the text of one (see :func:`dump`). Raises FormatError for a notebook of another
+    A document is a JSON object, or the text of one (see :func:`embed`). Raises FormatError for a notebook of another
     version, or one that is not built as nbformat says.
     """
     version = loaded["nbformat"]
@@ -41,7 +41,7 @@ def load(loaded: dict[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield f"cell {c + 1}" + f", output {o + 1}" * (len(outputs) > 1), data[MIME]
 
 
-def dump(document: Any, text: bytes) -> Any:
+def embed(document: Any, text: bytes) -> Any:
     """What a notebook's output holds for a document and its bytes: the document itself, as JSON.
 
     If it holds a negative zero, its text: a notebook goes through the browser, where JavaScript writes -0 as 0.

@@ -17,7 +17,7 @@ def match(raw: bytes) -> bool:
     return raw.startswith(SIGNATURE)
 
 
-def dump(picture: bytes, document: bytes) -> bytes:
+def embed(picture: bytes, document: bytes) -> bytes:
     """The picture with the document (its JSON) in it, before its pixels."""
     body = KEYWORD + b"\0\1\0\0\0" + zlib.compress(document, 9)  # compressed, by zlib, in no language
     chunk = struct.pack(">I", len(body)) + b"iTXt" + body + struct.pack(">I", zlib.crc32(b"iTXt" + body))
@@ -25,7 +25,7 @@ def dump(picture: bytes, document: bytes) -> bytes:
     return picture[:start] + chunk + picture[start:]
 
 
-def load(raw: bytes) -> bytes | None:
+def extract(raw: bytes) -> bytes | None:
     """The document, as JSON, that a picture carries, or None. Raises FormatError for one that is not whole.
 
     Of a picture of any size only the chunks' headers in front of the document are read.

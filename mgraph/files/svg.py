@@ -11,7 +11,7 @@ NAMESPACE = "urn:mgraph:format:1"
 _ELEMENT = f"{NAMESPACE} document"
 
 
-def dump(picture: bytes, document: bytes) -> bytes:
+def embed(picture: bytes, document: bytes) -> bytes:
     """The picture with the document (its JSON) in it, before anything that is drawn."""
     text = re.sub("[\ufffe\uffff]", lambda m: f"\\u{ord(m[0]):04x}", document.decode())  # XML has no such characters
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -53,7 +53,7 @@ class _Handler:
         raise FormatError("the picture declares XML entities, which mgraph does not read")
 
 
-def load(raw: bytes) -> bytes | None:
+def extract(raw: bytes) -> bytes | None:
     """The document, as JSON, that a picture carries, or None. Raises FormatError for one that is not whole.
 
     Entities are not expanded, nothing outside the file is read, and of a picture of any size only what is in front of

@@ -23,7 +23,7 @@ class Target(NamedTuple):
     suffix: str
     says: str
     """What it is, in a line."""
-    function: str = "dump"
+    function: str = "write"
 
 
 TARGETS = {
@@ -35,11 +35,11 @@ TARGETS = {
     "c": Target("write.c", ".c", "one file of C99"),
     "onnx": Target("write.onnx", ".onnx", "an ONNX model in float64"),
     "latex": Target("write.latex", ".tex", "LaTeX, an equation a node"),
-    "latex-expression": Target("write.latex", ".tex", "LaTeX, one expression an output", "dump_expression"),
+    "latex-expression": Target("write.latex", ".tex", "LaTeX, one expression an output", "write_expression"),
     "sympy": Target("write.sympy", ".py", "a Python module that builds SymPy expressions"),
     "mermaid": Target("write.mermaid", ".mmd", "a Mermaid flowchart"),
     "dot": Target("write.dot", ".dot", "the picture's DOT text"),
-    "graphml": Target("write.networkx", ".graphml", "GraphML, by NetworkX", "dump_graphml"),
+    "graphml": Target("write.networkx", ".graphml", "GraphML, by NetworkX", "write_graphml"),
     "node-link": Target("write.networkx", ".json", "NetworkX's node-link JSON"),
     "cppad": Target("write.cppad", ".json", "CppAD's JSON AD graph"),
     "csv": Target("write.csv", ".csv", "a table, a node a row"),

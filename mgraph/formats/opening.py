@@ -121,11 +121,11 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
         )
     try:
         if path.lower().endswith(".onnx"):
-            yield Kept(where, "", module("read.onnx").load(raw, Path(path).parent), None)
+            yield Kept(where, "", module("read.onnx").read(raw, Path(path).parent), None)
         elif png.match(raw):
-            yield Kept(where, "PNG picture", _carried(png.load(raw)), None)
+            yield Kept(where, "PNG picture", _carried(png.extract(raw)), None)
         elif svg.match(raw):
-            yield Kept(where, "SVG picture", _carried(svg.load(raw)), None)
+            yield Kept(where, "SVG picture", _carried(svg.extract(raw)), None)
         else:
             yield from _json(raw, where)
     except FormatError as error:
@@ -150,12 +150,12 @@ def _json(raw: bytes, where: str) -> Iterator[Kept]:
     from mgraph.formats import module
 
     if b'"nbformat"' in raw and notebook.match(loaded := strict_json.as_browsers_do(raw)):
-        for k, (place, found) in enumerate(notebook.load(loaded), 1):
+        for k, (place, found) in enumerate(notebook.extract(loaded), 1):
             yield _checked(found, f"{where}#{k}", place)._replace(number=k)
         return
     loaded = strict_json.loads(raw)
     if isinstance(loaded, dict) and "op_usage_vec" in loaded:  # one of CppAD's keys
-        yield Kept(where, "", module("read.cppad").load(raw, loaded=loaded), None)
+        yield Kept(where, "", module("read.cppad").read(raw, loaded=loaded), None)
         return
     yield Kept(where, "", _document.checked(loaded, raw), None)
 

@@ -104,7 +104,7 @@ def match(loaded: object) -> bool:
     return isinstance(loaded, dict) and set(KEYS) <= loaded.keys()
 
 
-def load(raw: bytes, title: str | None = None, loaded: Any = None) -> Document:
+def read(raw: bytes, title: str | None = None, loaded: Any = None) -> Document:
     """The document of a CppAD JSON graph: a recipe of inputs ``x[0]``, parameters ``p[0]`` and results ``r[0]``.
 
     The graph has no numbers but its constants. Its function's name is the title unless one is given; an output that is

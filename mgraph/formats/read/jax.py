@@ -43,7 +43,7 @@ from mgraph.recording.record import document_of
 DOUBLE = 'compute in float64, as after jax.config.update("jax_enable_x64", True)'
 
 
-def load(
+def read(
     function: Callable[..., Any],
     *args: Any,
     names: Sequence[str] | None = None,

@@ -16,12 +16,10 @@ from mgraph.errors import FormatError, shown
 from mgraph.formats.read.onnx_models import OLDEST, converted, inlined, named, opset_of, parsed, said
 from mgraph.formats.read.onnx_operators import COSTS, INTEGERS, OPERATORS, REALS, STORED, format_name, whole
 from mgraph.formats.read.tensor_ops import SINGLE, label, leaves, tensor
-from mgraph.formats.write.onnx import DOMAIN, OPS, ULPS, dump
+from mgraph.formats.write.onnx import DOMAIN, OPS
 from mgraph.recording.numpy_arrays import values_of
 from mgraph.recording.record import document_of
 from mgraph.recording.value import Value
-
-__all__ = ["OPERATORS", "OPS", "ULPS", "dump", "load"]
 
 TOLERANCE = 2**33
 """Of a model in float32 unless one is given: 16 units in its last place, counted in those of binary64."""
@@ -33,7 +31,7 @@ ROOM, NUMBERS_A_BYTE = 50_000, 100
 """Numbers that any model may have, and that one may have more for each of its bytes: a shape costs a few bytes."""
 
 
-def load(raw: bytes, folder: Path | None, tolerance: int | None = None, title: str | None = None) -> Document:
+def read(raw: bytes, folder: Path | None, tolerance: int | None = None, title: str | None = None) -> Document:
     """The document of an ONNX model: a recipe, since a model has no numbers but its parameters.
 
     Inputs keep their names, elements being ``x[2,3]``; so do initializers, which are parameters, and results.

@@ -230,7 +230,7 @@ OPERATORS: dict[str, Meaning] = {
     "Transpose": lambda x, perm=None: np.transpose(x, perm),
     "Unsqueeze": lambda x, axes: np.expand_dims(x, _axes(axes) or ()),
 }
-"""By operator of ONNX, or of a function that :func:`dump` writes."""
+"""By operator of ONNX, or of a function that an export of ours calls."""
 
 
 # How many numbers an operator computes, known before it does: a small file can ask for very many.

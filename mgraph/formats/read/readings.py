@@ -60,7 +60,7 @@ class Node(NamedTuple):
         return self.reader.title(self.held)
 
 
-def read(reader: Reader, held: Any) -> Reading:
+def reading_of(reader: Reader, held: Any) -> Reading:
     """What an object is. Raises FormatError for an unknown op, and where no reading or more than one fits."""
     kept, (op, exponent) = reader.computed(held)
     if not kept:

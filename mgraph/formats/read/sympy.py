@@ -24,7 +24,7 @@ Built = tuple[Sequence[Any], Callable[..., Operand]]
 """The expressions that one is made of, and what makes it of their values."""
 
 
-def load(
+def read(
     expressions: Any,
     values: Mapping[Any, SupportsFloat] | None = None,
     *,

@@ -15,7 +15,7 @@ from mgraph.document.model import Document
 from mgraph.formats.read import torch_autograd, torch_export
 
 
-def load(
+def read(
     output: Any,
     names: Mapping[str, object] | torch.nn.Module | None = None,
     *,
@@ -33,7 +33,7 @@ def load(
     if isinstance(output, torch.export.ExportedProgram):
         if names is not None:
             raise TypeError("an exported program has its own names")
-        return torch_export.load(output, inputs, tolerance, title)
+        return torch_export.read(output, inputs, tolerance, title)
     if inputs is not None:
         raise TypeError("inputs are for an exported program; tensors have been computed already")
     outputs = list(output) if isinstance(output, list | tuple) else [output]
@@ -42,7 +42,7 @@ def load(
             raise TypeError(f"a tensor, a list of them or an ExportedProgram is needed, not {type(each).__name__}")
     if not outputs:
         raise TypeError("at least one tensor is needed")
-    return torch_autograd.load(outputs, dict(_named(names)), tolerance, title)
+    return torch_autograd.read(outputs, dict(_named(names)), tolerance, title)
 
 
 def _named(names: Mapping[str, object] | torch.nn.Module | None) -> Iterator[tuple[str, torch.Tensor]]:

@@ -199,7 +199,7 @@ def _operations(roots: Sequence[torch.Tensor]) -> tuple[list[Any], set[str]]:
     return list(nx.lexicographical_topological_sort(graph, lambda node: node._sequence_nr())), dtypes
 
 
-def load(
+def read(
     outputs: Sequence[torch.Tensor], names: Mapping[str, torch.Tensor], tolerance: int | None, title: str | None
 ) -> Document:
     """The document of tensors; see :func:`mgraph.formats.read.torch.load`. Raises FormatError."""

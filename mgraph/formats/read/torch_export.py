@@ -165,7 +165,7 @@ Known = dict[str, tuple[str, Any, Any]]
 """Placeholders by name: what the program calls it (nothing for an argument), what is given, and what stands for it."""
 
 
-def load(
+def read(
     program: torch.export.ExportedProgram, inputs: Sequence[Any] | None, tolerance: int | None, title: str | None
 ) -> Document:
     """The document of a program; see :func:`mgraph.formats.read.torch.load`. Raises FormatError."""

@@ -10,12 +10,12 @@ from mgraph.arithmetic.ops import INPUT
 from mgraph.document.model import Document
 from mgraph.errors import FormatError, shown
 from mgraph.formats.read.object_fields import NotAValue, Reader
-from mgraph.formats.read.readings import NUMBER, Reading, read
+from mgraph.formats.read.readings import NUMBER, Reading, reading_of
 from mgraph.recording.record import document_of
 from mgraph.recording.value import FIXED, Value, literal, record_op, topological_order
 
 
-def load(
+def read(
     roots: Sequence[Any],
     *,
     names: Mapping[str, object] | None = None,
@@ -67,7 +67,7 @@ class _Import:
                 made[key] = held
             else:
                 try:
-                    readings[key] = reading = read(reader, held)
+                    readings[key] = reading = reading_of(reader, held)
                 except FormatError as error:
                     raise self._placed(error, held, path, readings) from None
                 for operand in reversed(reading.operands):

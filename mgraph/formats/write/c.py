@@ -43,7 +43,7 @@ _CHUNK = 100
 """Statements in a function at most: compilers take more than linear time for long ones."""
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """A C99 file with ``forward`` and ``gradients``, and a ``main`` that prints both where ``MGRAPH_MAIN`` is defined.
 
     Leaves, outputs and their names are arrays in the document's order. No product and sum is contracted.

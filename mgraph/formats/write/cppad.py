@@ -77,7 +77,7 @@ ULPS = {"sigmoid": 4}
 """How far the composed ones may be from the correctly rounded result where CppAD's functions give that."""
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """A CppAD JSON graph: parameters are its dynamic parameters, inputs its variables, each in the document's order.
 
     Ids, and the numbers of inputs and parameters, have no place in the format; the title is the function's name.

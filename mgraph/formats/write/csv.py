@@ -11,7 +11,7 @@ from mgraph.document.wiring import Wiring
 COLUMNS = ("id", "op", "operand 1", "operand 2", "literal 1", "literal 2", "data", "grad", "label", "scope", "output")
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """A header and a row for each node, in order. An operand is an id, or else its literal column has the number."""
     outputs = set(wiring.outputs)
     text = StringIO()

@@ -6,7 +6,7 @@ from mgraph.document.wiring import Wiring
 from mgraph.drawing.dot_text import draw
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """The picture's text, of the recorded numbers, however many boxes it has."""
     data = {node["id"]: float(node["data"]) for node in wiring.nodes if "data" in node}
     grad = {node["id"]: float(node["grad"]) for node in wiring.nodes if "grad" in node}

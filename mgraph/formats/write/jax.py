@@ -45,6 +45,6 @@ DIALECT = Dialect(
 )
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """A module with ``forward(**inputs)`` and ``gradients(**inputs)``, over numbers or arrays."""
     return module(wiring, DIALECT)

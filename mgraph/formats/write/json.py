@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mgraph.document.model import dump as _dump
+from mgraph.document.model import dump
 from mgraph.document.wiring import Wiring
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """The document's bytes, as they are saved."""
-    return _dump(wiring.document)
+    return dump(wiring.document)

@@ -22,7 +22,7 @@ _DELIMITED = ("div", "exp", "expm1", "sqrt", "sigmoid", "relu", "abs", "maximum"
 """Ops whose notation keeps its operands apart by itself."""
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """An ``align*`` of amsmath with an equation for each node: its name, what it is, and the recorded number."""
     names = {node["id"]: symbol(node["id"]) for node in wiring.nodes}
     texts = {node["id"]: text for node, text in expressions(wiring, "LaTeX", SPELLED, lambda o: _operand(o, names))}
@@ -34,7 +34,7 @@ def dump(wiring: Wiring) -> bytes:
     return _page(wiring, lines)
 
 
-def dump_expression(wiring: Wiring) -> bytes:
+def write_expression(wiring: Wiring) -> bytes:
     """One equation an output, over the leaves alone. Raises FormatError if that grows too long."""
     needed = Wiring(wiring.sliced(wiring.outputs)).nodes
     names = {node["id"]: symbol(node["id"]) for node in needed}

@@ -10,7 +10,7 @@ from mgraph.formats.write.programs import refused
 SPELLED = {op.name: op.symbol for op in OPS.values()}
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """A flowchart, left to right. Names, ops and recorded numbers, rounded to six digits, are in it."""
     places = {node["id"]: f"n{k}" for k, node in enumerate(wiring.nodes)}
     lines = ["flowchart LR"]

@@ -13,7 +13,7 @@ from mgraph.errors import FormatError, shown
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """Node-link JSON: nodes with op, data, grad, label, scope and literal operands; edges with ``position``.
 
     NaN and infinities are the document's strings. The outputs and seeds are attributes of the graph.
@@ -25,7 +25,7 @@ def dump(wiring: Wiring) -> bytes:
     return orjson.dumps(nx.node_link_data(network, edges="edges"), option=orjson.OPT_NON_STR_KEYS) + b"\n"
 
 
-def dump_graphml(wiring: Wiring) -> bytes:
+def write_graphml(wiring: Wiring) -> bytes:
     """GraphML: the same, with what is not a number or a text as JSON. Raises FormatError for text XML cannot hold."""
     import networkx as nx
 

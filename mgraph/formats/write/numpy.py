@@ -52,6 +52,6 @@ DIALECT = Dialect(
 )
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """A module with ``forward(**inputs)`` and ``gradients(**inputs)``, over numbers or arrays by name."""
     return module(wiring, DIALECT)

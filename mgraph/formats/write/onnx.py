@@ -119,7 +119,7 @@ FUNCTIONS = {row.name: row for row in map(_function, _ROWS)}
 """The functions by op, each of operators of ONNX alone."""
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """An ONNX model whose values are called by their ids: tensors of no dimension, in float64.
 
     Inputs, and parameters without a number, are the graph's inputs; other parameters are initializers, and constants

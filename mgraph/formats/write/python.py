@@ -72,6 +72,6 @@ differ in the last bits."""
 DIALECT = Dialect("Python", "import math\nfrom math import inf, nan", OPS, HELPERS, "float(value)", "{0}", _NOTES)
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """A module with ``forward(**inputs)`` and ``gradients(**inputs)``, which take and give numbers by name."""
     return module(wiring, DIALECT)

@@ -31,7 +31,7 @@ OPS = {
 }
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """A module with ``outputs``, expressions by name, over real symbols, and ``recorded``, the symbols' numbers.
 
     SymPy computes with the reals: there is no rounding, and no signed zero; ``gate`` is the product.

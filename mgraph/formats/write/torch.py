@@ -55,6 +55,6 @@ them by mgraph's own graph, with its conventions at kinks."""
 DIALECT = Dialect("PyTorch", "import math\n\nimport torch", OPS, HELPERS, "number(value)", "number({0})", _NOTES)
 
 
-def dump(wiring: Wiring) -> bytes:
+def write(wiring: Wiring) -> bytes:
     """A module with ``forward(**inputs)`` and ``gradients(**inputs)``, over numbers or tensors."""
     return module(wiring, DIALECT)

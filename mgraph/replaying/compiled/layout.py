@@ -15,8 +15,8 @@ import numpy as np
 
 from mgraph.arithmetic.ops import OPS
 from mgraph.errors import ReplayError
+from mgraph.replaying.compiled.machine_code import Code
 from mgraph.replaying.compiled.native import Array, Bytes, Longs, Places
-from mgraph.replaying.compiled.numba_functions import Code
 from mgraph.replaying.plan import Plan
 
 CODES = {name: code for code, name in enumerate(OPS)}

@@ -1,6 +1,6 @@
 """The loops of the compiled engine, for one row of inputs and for many side by side.
 
-They are plain functions, which :mod:`mgraph.replaying.compiled.numba_functions` makes machine code for the ops that a
+They are plain functions, which :mod:`mgraph.replaying.compiled.machine_code` makes machine code for the ops that a
 graph has: a loop over ``ops`` is there a branch an op. Each node has ``width`` numbers, one behind the other: 1, or
 LANES in a batch, where vector instructions work on several at once. :mod:`mgraph.replaying.compiled.layout` says how
 numbers and steps are laid out.
@@ -21,8 +21,8 @@ from typing import Any
 from mgraph.arithmetic.formulas import spelled
 from mgraph.arithmetic.ops import FLOATS, ROWS
 from mgraph.replaying.compiled.layout import UNIT, Layout
+from mgraph.replaying.compiled.machine_code import Code
 from mgraph.replaying.compiled.native import Bytes, Doubles, Fixed, Formula, Longs
-from mgraph.replaying.compiled.numba_functions import Code
 
 LANES = 32
 """Rows that a batch computes side by side."""

@@ -20,8 +20,8 @@ from mgraph.errors import ReplayError, shown
 from mgraph.replaying.compiled import loops
 from mgraph.replaying.compiled.layout import CODES, lay_out
 from mgraph.replaying.compiled.loops import LANES, Columns, State
+from mgraph.replaying.compiled.machine_code import Code
 from mgraph.replaying.compiled.native import Array
-from mgraph.replaying.compiled.numba_functions import Code
 from mgraph.replaying.plan import Plan
 from mgraph.replaying.run import real, seeds_of
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import compileall
 import gc
 import math
 import os
 import random
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -210,6 +212,28 @@ except ReplayError as error:
     assert out.startswith(
         "reference\nthe compiled engine needs NumPy and llvmlite (the extra fast): pip install numpy llvmlite"
     )
+
+
+def test_without_source_files_there_is_the_reference(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "mgraph", tmp_path / "mgraph", ignore=shutil.ignore_patterns("__pycache__"))
+    assert compileall.compile_dir(tmp_path / "mgraph", quiet=1, legacy=True)
+    for path in (tmp_path / "mgraph").rglob("*.py"):
+        path.unlink()
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+from mgraph import ReplayError, engines, load
+assert choice.__file__.startswith({str(tmp_path)!r})
+choice.SMALL = choice.WORTH_COMPILING = 1
+graph = load({str(ROOT / "samples/tanh.json")!r})
+print(graph.replay().engine)
+try:
+    graph.compile()
+except ReplayError as error:
+    print(error)
+"""
+    line = "the compiled engine compiles mgraph's source files, and here are none; use the reference engine"
+    assert python(code).stdout == f"reference\n{line}\n"
 
 
 def test_compiling_writes_no_file_and_reads_none_but_sources() -> None:

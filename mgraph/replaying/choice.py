@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,14 @@ class Engines:
 
 
 def installed() -> bool:
-    """Whether the extra ``fast`` is."""
-    return find_spec("llvmlite") is not None and find_spec("numpy") is not None
+    """Whether the extra ``fast`` is, and mgraph's own source files, which an application may be frozen without."""
+    return find_spec("llvmlite") is not None and find_spec("numpy") is not None and _has_source()
+
+
+@cache
+def _has_source() -> bool:
+    loader: Any = __spec__.loader if __spec__ else None
+    return loader is not None and loader.get_source(__name__) is not None
 
 
 def versions() -> str:
@@ -68,6 +75,10 @@ def versions() -> str:
 
 def load_compiled() -> Any:
     """The module of the compiled engine. Raises ReplayError where what it needs is not installed."""
+    if not _has_source():
+        raise ReplayError(
+            "the compiled engine compiles mgraph's source files, and here are none; use the reference engine"
+        )
     try:
         from mgraph.replaying.compiled import replayer
     except ImportError as error:

@@ -129,7 +129,7 @@ class Planted(NamedTuple):
 
 def planted(honest: Graph, change: Callable[[float], float], rng: random.Random) -> Planted | None:
     """One partial of one step replaced; None where that changes no finite gradient."""
-    plan = compile_plan(honest)
+    plan = compile_plan(honest._wiring)
     matters = [s for s, t in enumerate(plan.targets) if isfinite(x := honest.grad[honest.nodes[t]["id"]]) and x != 0.0]
     places = [(s, k) for s in matters for k in (0, 1) if plan.partials[s][k] is not None]
     if not places:

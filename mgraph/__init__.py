@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from mgraph.replaying.compiled.replayer import Replayer as Replayer
     from mgraph.replaying.run import Run as Run
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 _HOME = {
     "api": (

@@ -11,10 +11,10 @@ from kept_graphs import BINARY, GRAPHS, LARGEST_ANGLE, SAMPLES, UNARY, digests, 
 
 from mgraph import Graph
 
-without_numba = pytest.mark.skipif(
-    importlib.util.find_spec("numba") is None, reason="numba is not installed (the extra mgraph-replay[fast])"
+with_fast = pytest.mark.skipif(
+    importlib.util.find_spec("llvmlite") is None, reason="llvmlite is not installed (the extra mgraph-replay[fast])"
 )
-each_engine = pytest.mark.parametrize("engine", ["reference", pytest.param("compiled", marks=without_numba)])
+each_engine = pytest.mark.parametrize("engine", ["reference", pytest.param("compiled", marks=with_fast)])
 
 
 @each_engine

@@ -23,6 +23,7 @@ import numpy as np
 
 import mgraph
 from mgraph import Graph, ReplayError, Run, Value, load
+from mgraph.document.wiring import Wiring
 from mgraph.replaying import choice
 from mgraph.replaying.compiled import loops, machine_code, replayer
 from mgraph.replaying.compiled.replayer import Batch
@@ -97,8 +98,8 @@ def test_a_replayer_is_set_and_run_again() -> None:
 
 def test_a_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, asked = load(ROOT / "samples/tanh.json"), []
-    resolve = Graph.resolve
-    monkeypatch.setattr(Graph, "resolve", lambda self, name: asked.append(name) or resolve(self, name))
+    resolve = Wiring.resolve
+    monkeypatch.setattr(Wiring, "resolve", lambda self, name: asked.append(name) or resolve(self, name))
     replayer = graph.compile()
     for k in range(100):
         replayer.set("a", k / 100)
@@ -222,7 +223,8 @@ def test_without_source_files_there_is_the_reference(tmp_path: Path) -> None:
     code = f"""
 import sys
 sys.path.insert(0, {str(tmp_path)!r})
-from mgraph import ReplayError, engines, load
+from mgraph import ReplayError, load
+from mgraph.replaying import choice
 assert choice.__file__.startswith({str(tmp_path)!r})
 choice.SMALL = choice.WORTH_COMPILING = 1
 graph = load({str(ROOT / "samples/tanh.json")!r})

@@ -34,7 +34,7 @@ def complete(graph: Graph) -> bool:
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 def test_every_recorded_number_comes_out_again(path: Path, engine: str) -> None:
     if engine == "compiled":
-        pytest.importorskip("numba")
+        pytest.importorskip("llvmlite")
     graph = load(path)
     if complete(graph):
         assert differences(graph, engine) == []

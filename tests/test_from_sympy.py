@@ -14,7 +14,7 @@ from mgraph.graph import Graph
 
 sympy = pytest.importorskip("sympy", reason="SymPy is not installed (the extra [sympy])")
 
-from mgraph.formats.read.sympy import FUNCTIONS, load  # noqa: E402
+from mgraph.formats.read.sympy import FUNCTIONS, read  # noqa: E402
 
 x, y, z = sympy.symbols("x y z", real=True)
 VALUES = {"x": 0.7, "y": -1.3, "z": 2.25}
@@ -47,7 +47,7 @@ EXPRESSIONS = [
 @pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
 def test_expressions(expression: Any) -> None:
     numbers = {each: VALUES[each.name] for each in expression.free_symbols}
-    graph = Graph(load(expression, numbers))
+    graph = Graph(read(expression, numbers))
     run = graph.replay()
     (out,) = graph.document["outputs"]
 
@@ -68,7 +68,7 @@ def test_every_function_is_tried() -> None:
 
 def test_shapes() -> None:
     def ops(expression: Any) -> list[Any]:
-        return [[node["op"], *node["args"]] for node in load(expression)["nodes"] if node["op"] in OPS]
+        return [[node["op"], *node["args"]] for node in read(expression)["nodes"] if node["op"] in OPS]
 
     assert ops(x - y / 3) == [["div", "y", 3.0], ["sub", "x", "n2"]]
     assert ops(-x * y) == [["mul", "x", "y"], ["neg", "n2"]]
@@ -81,7 +81,7 @@ def test_shapes() -> None:
 
 def test_numbers_are_the_nearest_doubles() -> None:
     def data(expression: Any) -> Any:
-        (node,) = load(expression)["nodes"]
+        (node,) = read(expression)["nodes"]
         assert node["op"] == "constant"
         return node["data"]
 
@@ -93,48 +93,48 @@ def test_numbers_are_the_nearest_doubles() -> None:
 
 def test_what_occurs_twice_is_one_node() -> None:
     s = sympy.sin(x)
-    document = load([s * s + s, s / 2], {"x": 0.7}, title="Two")
+    document = read([s * s + s, s / 2], {"x": 0.7}, title="Two")
     assert [node["op"] for node in document["nodes"]].count("sin") == 1
     assert len(document["outputs"]) == 2 and document["title"] == "Two" and "seeds" not in document
     assert document["meta"] == {"source": f"SymPy {sympy.__version__}"}
 
 
 def test_a_recipe() -> None:
-    document = load(sympy.tanh(x * y) + sympy.pi, {"x": 0.5})
+    document = read(sympy.tanh(x * y) + sympy.pi, {"x": 0.5})
     recorded = {node["id"]: node.get("data") for node in document["nodes"]}
     assert recorded == {"x": 0.5, "y": None, "n2": None, "n3": None, "pi": 3.141592653589793, "n5": None}
     assert "grad" not in str(document)
     run = Graph(document).replay({"y": 2.0})
-    assert run.outputs["n5"] == Graph(load(sympy.tanh(x * y) + sympy.pi, {x: 0.5, y: 2})).data["n5"]
+    assert run.outputs["n5"] == Graph(read(sympy.tanh(x * y) + sympy.pi, {x: 0.5, y: 2})).data["n5"]
 
 
 def test_symbols_of_one_name_are_different_symbols() -> None:
     plain, real, dummy = sympy.Symbol("x"), sympy.Symbol("x", real=True), sympy.Dummy("x")
-    graph = Graph(load(plain + 10 * real + 100 * dummy, {plain: 0.1, real: 0.2, dummy: 0.3}))
+    graph = Graph(read(plain + 10 * real + 100 * dummy, {plain: 0.1, real: 0.2, dummy: 0.3}))
     assert sorted(graph.data[name] for name in graph.inputs) == [0.1, 0.2, 0.3]
     assert graph.data[graph.outputs[0]] == pytest.approx(32.1, rel=1e-14)
-    recipe = load(plain + 10 * real, {real: 0.2})
+    recipe = read(plain + 10 * real, {real: 0.2})
     recorded = {node["id"]: node.get("data") for node in recipe["nodes"] if node["op"] == "input"}
     assert sorted(recorded.values(), key=str) == [0.2, None]
-    assert Graph(load(dummy * 2, {"x": 3.0})).data == {"x": 3.0, "n1": 6.0}
+    assert Graph(read(dummy * 2, {"x": 3.0})).data == {"x": 3.0, "n1": 6.0}
 
 
 def test_deep_expressions() -> None:
     deep = x
     for _ in range(3_000):
         deep = sympy.sin(deep, evaluate=False)
-    assert len(load(deep, {"x": 0.5})["nodes"]) == 3_001
+    assert len(read(deep, {"x": 0.5})["nodes"]) == 3_001
     deep = x
     for _ in range(3_000):
         deep = sympy.Add(sympy.sin(deep, evaluate=False), y, evaluate=False)
     with pytest.raises(FormatError, match=r"^the expression is nested too deeply for SymPy"):
-        load(deep)
+        read(deep)
 
 
 def test_refusals() -> None:
     def said(expression: Any, error: type[Exception] = FormatError, **options: Any) -> str:
         with pytest.raises(error) as refused:
-            load(expression, **options)
+            read(expression, **options)
         return str(refused.value)
 
     end = " is not supported; docs/importing.md lists what is"
@@ -163,7 +163,7 @@ def test_refusals() -> None:
             == said([matrix])
             == ("a matrix as a whole is not supported; its elements are: from_sympy(list(matrix))")
         )
-    assert len(load(list(sympy.Matrix([x, y])))["outputs"]) == 2
+    assert len(read(list(sympy.Matrix([x, y])))["outputs"]) == 2
     hostile = sympy.Symbol("x\x1b[31m\u202e\n")
     assert said(sympy.gamma(hostile)).isprintable() and said(x, values={hostile: 1.0}).isprintable()
     assert said("x + 1", TypeError) == "a SymPy expression or a list of them is needed, not str"

@@ -62,6 +62,7 @@ class Diff:
     __module__ = "mgraph"
 
     causes: list[Cause]
+    """What somebody changed, in the order of the second graph."""
     moved: list[Move]
     """Numbers that moved because of the causes: NaN against a number first, then the largest difference."""
     unexplained: list[Move]

@@ -24,6 +24,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
     __module__ = "mgraph"
 
     document: Document | None = None
+    """What is drawn; None for a picture that carries no document."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
         if self.document is None:

@@ -25,6 +25,7 @@ class Neuron(networks.Neuron):
     def __init__(self, nin: int, nonlin: bool = True, *, name: str = "neuron") -> None:
         super().__init__(nin, nonlin, activation="relu", name=name)
         self.nonlin = nonlin
+        """Whether the relu is taken."""
 
     def __repr__(self) -> str:
         return f"{'ReLU' if self.nonlin else 'Linear'}Neuron({len(self.w)})"

@@ -91,7 +91,7 @@ class Layer(Module):
 class MLP(Module):
     """Layers of sizes ``nouts`` over ``nin`` inputs; ``activation`` on all but the last, ``output`` on that.
 
-    The default is tanh, where micrograd's ``MLP`` has ReLU: :mod:`mgraph.nn.micrograd` is that one.
+    The default is tanh, where micrograd's ``MLP`` has ReLU: ``mgraph.nn.micrograd`` is that one.
 
     >>> MLP(2, [16, 16, 1], activation="relu")  # the network of micrograd's demo
 

@@ -168,7 +168,9 @@ class Replayer:
         self._settable: dict[str, tuple[int, int]] = {}
         nodes = self._arrays.layout.nodes
         self.data = self._arrays.state.data[:nodes].view()
+        """(nodes,) The numbers, read-only; :attr:`index` says whose."""
         self.grad = self._arrays.state.adjoints[:nodes].view()
+        """(nodes,) The adjoints, likewise."""
         self.data.flags.writeable = self.grad.flags.writeable = False
 
     @cached_property

@@ -7,7 +7,6 @@ this module. What one node must know of another (that operands exist, that nothi
 
 from __future__ import annotations
 
-import re
 from copy import deepcopy
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
@@ -16,10 +15,11 @@ import orjson
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
-from mgraph.arithmetic.ops import CONSTANT, INPUT, OPS, PARAMETER, unknown_op
+from mgraph.arithmetic.ops import CONSTANT, INPUT, OPS, PARAMETER
 from mgraph.document import strict_json
-from mgraph.document.strict_json import EXACT_INT, kind, step
-from mgraph.errors import DocumentError, VersionError, nearest, shown
+from mgraph.document.messages import translated
+from mgraph.document.strict_json import EXACT_INT, kind
+from mgraph.errors import DocumentError, VersionError, shown
 
 VERSION = 1
 NAME_LIMIT = 1_000
@@ -130,7 +130,7 @@ def validate(loaded: object) -> Document:
     try:
         document = _model.validate_python(loaded)
     except ValidationError as error:
-        raise _translated(error, loaded) from None
+        raise translated(error, loaded, tuple(Document.__annotations__)) from None
     if "meta" in document:
         document["meta"] = free_form(document["meta"])
     return document
@@ -225,82 +225,3 @@ def _check_version(loaded: dict[str, Any]) -> None:
         )
     if version < VERSION:
         raise VersionError(f"there is no format {shown(version)}; the first is {VERSION}", path="$.mgraph")
-
-
-# Pydantic's errors in mgraph's words -----------------------------------------------------------------------
-
-
-def _translated(error: ValidationError, loaded: object) -> DocumentError:
-    first = error.errors(include_url=False, include_context=True, include_input=False)[0]
-    location = list(first["loc"])
-    if location[:1] == ["nodes"]:
-        del location[2:3]  # Pydantic's name for the branch of the union, which is the op
-    path, node, value = "$", None, loaded
-    for key in location:  # what leads nowhere is Pydantic's name for a branch, or says that a key is wrong
-        if (isinstance(value, dict) and key in value) or (isinstance(value, list) and type(key) is int):
-            value, path = value[key], path + step(key)  # type: ignore[index]
-            node = node or _id_of(value, path)
-        elif key == "[key]":
-            value, path = location[1], f"$.{location[0]}"
-    last = str(location[-1]) if location else ""
-    return DocumentError(_message(first["type"], first.get("ctx", {}), last, value, path), path, node)
-
-
-def _message(error: str, context: dict[str, Any], last: str, value: Any, path: str) -> str:
-    key = re.sub(r"\[\d+\]$", "[]", path).rsplit(".", 1)[-1]
-    if last == "[key]" and error == "string_type":
-        return "a key is text"
-    if error == "missing":
-        return f"the key {shown(last)} is missing"
-    if error == "extra_forbidden":
-        if last == "args":
-            return "an input, parameter or constant takes no operands"
-        if last == "grad":
-            return "a constant gets no gradient"
-        return f"unknown key.{nearest(last, _allowed(path))} Allowed here: {', '.join(_allowed(path))}"
-    if error in ("union_tag_invalid", "union_tag_not_found"):
-        op = value.get("op") if isinstance(value, dict) else None
-        if isinstance(op, str):
-            return unknown_op(op)
-        return "the key 'op' is missing" if op is None else f"'op' is text, not {kind(op)}"
-    if error in ("too_short", "too_long") and key == "args":
-        wanted = context.get("min_length", context.get("max_length"))
-        return f"this op takes {wanted} operand{'s' * (wanted != 1)}, not {len(value)}"
-    if error == "too_short":
-        return "the graph is empty: it needs at least one node" if key == "nodes" else "at least one is needed"
-    if error == "string_too_short":
-        return "an empty text is not allowed here"
-    if error == "string_too_long":
-        return f"a text of {len(value):,} characters; at most {context['max_length']:,} are allowed here"
-    if error == "string_unicode":
-        return "text with half a surrogate pair is not Unicode"
-    wanted = _WANTED.get("data" if path.startswith("$.seeds") and path != "$.seeds" else key, "a key of the format")
-    return f"expected {wanted}, got {kind(value)}"
-
-
-_WANTED = {
-    **dict.fromkeys(("data", "grad"), 'a number, or "NaN", "Infinity" or "-Infinity" as a string'),
-    "args": "a list of operands",
-    "args[]": "an operand: a node's id or a finite number",
-    "nodes": "a list of nodes",
-    "nodes[]": "a node: an object with an id and an op",
-    "outputs": "a list of node ids",
-    "ulps": "an integer of at least 0",
-    **dict.fromkeys(("seeds", "tolerance", "meta"), "an object"),
-    **dict.fromkeys(("id", "label", "scope", "source", "title", "op", "outputs[]"), "text"),
-}
-
-
-def _allowed(path: str) -> tuple[str, ...]:
-    if path.startswith("$.nodes["):
-        return ("id", "op", "args", "data", "grad", "label", "scope", "source")
-    if path.startswith("$.tolerance"):
-        return ("ulps",)
-    return tuple(Document.__annotations__)
-
-
-def _id_of(value: object, path: str) -> str | None:
-    """The id of the node at ``path``, if that is where a node stands and it has one."""
-    if re.fullmatch(r"\$\.nodes\[\d+\]", path) and isinstance(value, dict) and isinstance(value.get("id"), str):
-        return str(value["id"])
-    return None

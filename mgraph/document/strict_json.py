@@ -17,6 +17,7 @@ from mgraph.errors import DocumentError, shown
 EXACT_INT = 2**53 - 1
 """Every integer up to here is a double of its own; free-form JSON holds no larger one (RFC 7493, section 2.2)."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MINUS_ZERO = re.compile(rb"-0(?<![\d.eE+-]-0)(?=[\s,}\]])")  # begins with a literal, which is searched for fast
 _STRING_OR_MINUS_ZERO = re.compile(rb'"(?:[^"\\]++|\\.)*+"|' + _MINUS_ZERO.pattern)
 
@@ -148,19 +149,22 @@ def check(value: Any, path: str, levels: int) -> None:
     elif isinstance(value, list):
         for k, child in enumerate(value):
             check(child, path + step(k), levels - 1)
-    elif isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise DocumentError("text with half a surrogate pair is not Unicode", path=path) from None
-    elif type(value) is int:
-        if abs(value) > EXACT_INT:
-            raise DocumentError("an integer past 2**53 - 1 is not exact in JSON; write it as a string", path=path)
-    elif type(value) is float:
-        if not isfinite(value):
-            raise DocumentError('not a finite number; write "NaN" or "Infinity" as a string', path=path)
-    elif value is not None and type(value) is not bool:
-        raise DocumentError(f"not JSON: {kind(value)}", path=path)
+    elif reason := _unwritable(value):
+        raise DocumentError(reason, path=path)
+
+
+def _unwritable(value: Any) -> str:
+    """Why RFC 8785 cannot write a text, a number or a constant; empty if it can."""
+    if isinstance(value, str):
+        return "text with half a surrogate pair is not Unicode" if _SURROGATE.search(value) else ""
+    if value is None or type(value) is bool:
+        return ""
+    if type(value) is int:
+        past = abs(value) > EXACT_INT
+        return "an integer past 2**53 - 1 is not exact in JSON; write it as a string" if past else ""
+    if type(value) is float:
+        return "" if isfinite(value) else 'not a finite number; write "NaN" or "Infinity" as a string'
+    return f"not JSON: {kind(value)}"
 
 
 def past_64_bits(value: Any) -> bool:

@@ -1,0 +1,208 @@
+"""Tables of inputs: CSV, JSON lines, Parquet, by either engine; and what is wrong with them, to the line and column."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import math
+import random
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Cli
+
+import mgraph
+from mgraph import FileError, Graph, ReplayError, load
+from mgraph.files.tables import CHUNK
+
+TANH = load(ROOT / "samples/tanh.json")
+ENGINES = ["reference", *(["compiled"] if importlib.util.find_spec("llvmlite") else [])]
+
+
+def expected(a: float, b: float) -> list[float]:
+    run = TANH.replay({"a": a, "b": b}, engine="reference")
+    return [run.data["d"], run.grad["a"], run.grad["b"]]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_every_row_is_a_replay(engine: str, suffix: str, tmp_path: Path) -> None:
+    rng = random.Random(3)
+    rows = [(rng.uniform(-2, 2), rng.uniform(-2, 2)) for _ in range(50)] + [(math.nan, 1.0), (math.inf, -0.0), (1, 2)]
+    source, target = tmp_path / f"rows{suffix}", tmp_path / f"out{suffix}"
+    names = {math.inf: "Infinity", -math.inf: "-Infinity"}
+    if suffix == ".parquet":
+        parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (the extra [parquet])")
+        import pyarrow
+
+        columns = list(zip(*rows, strict=True))
+        parquet.write_table(pyarrow.table({"a": columns[0], "b": columns[1]}), source)
+    elif suffix == ".csv":
+        source.write_text(
+            "a,b\n" + "".join(f"{a!r},{b!r}\n" for a, b in rows).replace("nan", "NaN").replace("inf", "Infinity")
+        )
+    else:
+        spelled = [{k: "NaN" if x != x else names.get(x, x) for k, x in zip("ab", row, strict=True)} for row in rows]
+        source.write_text("".join(json.dumps(row) + "\n" for row in spelled))
+    done = TANH.replay_rows(source, target, engine=engine)
+    assert done == (len(rows), engine, "exact")
+    if suffix == ".parquet":
+        table = parquet.read_table(target)
+        assert table.column_names == ["d", "grad a", "grad b"]
+        found = [list(row.values()) for row in table.to_pylist()]
+    elif suffix == ".csv":
+        header, *lines = csv.reader(target.read_text().splitlines())
+        assert header == ["d", "grad a", "grad b"]
+        found = [[float(cell) for cell in line] for line in lines]
+    else:
+        found = [[float(x) for x in json.loads(line).values()] for line in target.read_text().splitlines()]
+    for row, numbers in zip(rows, found, strict=True):
+        assert list(map(repr, numbers)) == list(map(repr, expected(*row)))
+
+
+def test_the_command_line(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("\ufeffa, b\n0.7,0.71\n\n-.5,1e0\n")
+    done = cli("rows", ROOT / "samples/tanh.json", "rows.csv", "-o", "out.csv", "--engine", "reference")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "rows: 2 written to out.csv; engine: reference, exact arithmetic\n"
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines == ["d,grad a,grad b", *(",".join(map(repr, expected(*row))) for row in [(0.7, 0.71), (-0.5, 1.0)])]
+    done = cli("rows", ROOT / "samples/tanh.json", "-", "--set", "b=0.71", "--no-backward", stdin=b"a\n0.7\n")
+    assert done.stdout == f"d\n{expected(0.7, 0.71)[0]!r}\n"
+    done = cli("rows", ROOT / "samples/tanh.json", "rows.csv", "--out", "t2", "--no-backward")
+    assert done.stdout.splitlines()[0] == "t2"
+
+
+@pytest.mark.slow
+def test_fast_arithmetic_says_so(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
+    (tmp_path / "rows.csv").write_text("a,b\n0.7,0.71\n")
+    done = cli("rows", ROOT / "samples/tanh.json", "rows.csv", "--arithmetic", "fast")
+    assert done.stderr.endswith("rows: 1 written to standard output; engine: compiled, fast arithmetic\n")
+    number = float(done.stdout.splitlines()[1].split(",")[0])
+    assert number == pytest.approx(expected(0.7, 0.71)[0], rel=1e-15)
+
+
+BAD = {
+    "empty.csv": ("", "empty.csv is empty: its first line should name inputs or parameters"),
+    "empty.jsonl": ("\n", 'empty.jsonl is empty: each line should be an object such as {"x": 0.5}'),
+    "missing.csv": ("a\n1\n", None),
+    "unknown.csv": ("a,bb\n1,2\n", "unknown.csv, columns: no node has the id or label 'bb'. Did you mean 'b'? The inputs are 'a', 'b'; the outputs are 'd'"),
+    "twice.csv": ("a,a\n1,2\n", "twice.csv, line 1: the column 'a' is there twice"),
+    "operation.csv": ("c\n1\n", "operation.csv, columns: 'c' is computed; a column is an input or a parameter"),
+    "ragged.csv": ("a,b\n1,2\n1\n", "ragged.csv, line 3: 1 cell; the header has 2"),
+    "word.csv": ("a,b\n1,2\n1,x\n", "word.csv, line 3, column 'b': 'x' is not a number"),
+    "blank.csv": ("a,b\n1,\n", "blank.csv, line 2, column 'b': there is no number"),
+    "underscore.csv": ("a,b\n1_0,2\n", "underscore.csv, line 2, column 'a': '1_0' is not a number"),
+    "lower.csv": ("a,b\n1,nan\n", "lower.csv, line 2, column 'b': 'nan' is not a number"),
+    "large.csv": ("a,b\n1,1e999\n", "large.csv, line 2, column 'b': '1e999' is past binary64; write Infinity if you mean it"),
+    "quoted.csv": ('a,b\n"1,2\n', "quoted.csv, line 2: unexpected end of data"),
+    "arabic.csv": ("a,b\n١٢,2\n", "arabic.csv, line 2, column 'a': '١٢' is not a number"),
+    "fullwidth.csv": ("a,b\n１.５,2\n", "fullwidth.csv, line 2, column 'a': '１.５' is not a number"),
+    "nbsp.csv": ("a,b\n1.5\u00a0,2\n", "nbsp.csv, line 2, column 'a': '1.5\\xa0' is not a number"),
+    "separator.csv": ("a,b\n1.5\x1c,2\n", "separator.csv, line 2, column 'a': '1.5\\x1c' is not a number"),
+    "blanks.csv": ("\n\n", "blanks.csv, columns: there are none; name at least one input or parameter"),
+    "latin.csv": (b"a,b\n\xe9,1\n", "latin.csv: cannot be read: it is not UTF-8"),
+    "repeated.jsonl": ('{"a": 1, "b": 2}\n{"a": 1, "b": 2, "a": 3}\n', "repeated.jsonl, line 2: the key 'a' is repeated"),
+    "true.jsonl": ('{"a": 1, "b": true}\n', "true.jsonl, line 1, column 'b': True is not a number"),
+    "key.jsonl": ('{"a": 1, "b": 2}\n{"a": 1}\n', "key.jsonl, line 2: there is no 'b'; the first line has 'a', 'b'"),
+    "extra.jsonl": ('{"a": 1}\n{"a": 1, "b": 2}\n', "extra.jsonl, line 2: there is an extra 'b'; the first line has 'a'"),
+    "list.jsonl": ("[1]\n", 'list.jsonl, line 1: not an object such as {"x": 0.5}'),
+    "rows.txt": ("a\n1\n", "rows.txt: a table's name ends in .csv, .jsonl or .parquet"),
+    "bad.parquet": ("a\n1\n", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_tables(name: str, cli: Cli, tmp_path: Path) -> None:
+    text, message = BAD[name]
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    (tmp_path / "out.csv").write_text("kept")
+    done = cli("rows", ROOT / "samples/tanh.json", name, "--output", "out.csv")
+    if name == "missing.csv":
+        assert done.returncode == 0  # b has a recorded number
+        return
+    assert (done.returncode, done.stdout) == (2, "")
+    if message is not None:
+        assert done.stderr == f"mgraph: {message}\n"
+    assert (tmp_path / "out.csv").read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({name, "out.csv"})
+
+
+def test_a_damaged_parquet_file_is_refused(cli: Cli, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (the extra [parquet])")
+    import pyarrow
+
+    rng = random.Random(5)
+    whole = tmp_path / "whole.parquet"
+    parquet.write_table(pyarrow.table({name: [rng.random() for _ in range(500)] for name in "ab"}), whole)
+    raw = bytearray(whole.read_bytes())
+    refused = 0
+    for _ in range(200):
+        damaged = raw.copy()
+        for _ in range(3):
+            damaged[rng.randrange(len(raw))] = rng.randrange(256)
+        (tmp_path / "rows.parquet").write_bytes(damaged[: rng.choice([len(raw), rng.randrange(len(raw))])])
+        try:
+            TANH.replay_rows(tmp_path / "rows.parquet", tmp_path / "out.csv", engine="reference", backward=False)
+        except FileError as error:
+            assert str(error).startswith(f"{tmp_path}/rows.parquet")
+            refused += 1
+    assert refused > 100
+    (tmp_path / "rows.parquet").write_bytes(raw[:-20])
+    done = cli("fit", ROOT / "samples/xor.json", "--data", "rows.parquet", "--loss", "loss/loss")
+    assert done.returncode == 2 and done.stderr.startswith("mgraph: rows.parquet: ")
+
+
+def test_a_negative_zero_in_json_lines(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"a": -0, "b": 1}\n')
+    (tmp_path / "rows.csv").write_text("a,b\n-0,1\n")
+    graph = mgraph.record(mgraph.Value(1.0, name="a") * mgraph.Value(1.0, name="b"), names={})
+    for suffix in ("jsonl", "csv"):
+        graph.replay_rows(tmp_path / f"rows.{suffix}", tmp_path / "out.csv", backward=False)
+        assert (tmp_path / "out.csv").read_text() == "n2\n-0.0\n"
+
+
+def test_an_output_that_bears_the_name_of_a_gradient(tmp_path: Path) -> None:
+    x = mgraph.Value(2.0, name="x")
+    y = x * x
+    y.name = "grad x"
+    (tmp_path / "rows.csv").write_text("x\n3\n")
+    graph = mgraph.record(y)
+    message = (
+        "the output 'grad x' and the gradient of 'x' would both be the column 'grad x'; leave the gradients out"
+        " (backward=False; --no-backward on the command line)"
+    )
+    for suffix in ("csv", "jsonl", "parquet"):
+        with pytest.raises(ReplayError) as refused:
+            graph.replay_rows(tmp_path / "rows.csv", tmp_path / f"out.{suffix}")
+        assert str(refused.value) == message
+    graph.replay_rows(tmp_path / "rows.csv", tmp_path / "out.csv", backward=False)
+    assert (tmp_path / "out.csv").read_text() == "grad x\n9.0\n"
+
+
+@pytest.mark.parametrize("name", ["a\0b.csv", "half \ud800.csv"])
+def test_a_path_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(FileError, match="cannot be read"):
+        TANH.replay_rows(name, tmp_path / "out.csv")
+    with pytest.raises(FileError, match="cannot be written"):
+        TANH.replay_rows(tmp_path / "rows.csv", name)
+
+
+def test_a_missing_column(tmp_path: Path) -> None:
+    graph = Graph({"mgraph": 1, "nodes": [{"id": "x", "op": "input"}, {"id": "y", "op": "tanh", "args": ["x"]}]})
+    (tmp_path / "rows.jsonl").write_text("{}\n{}\n")
+    with pytest.raises(FileError, match=r"columns: there is no column for 'x', which has no recorded number$"):
+        graph.replay_rows(tmp_path / "rows.jsonl", tmp_path / "out.csv")
+
+
+def test_one_bad_cell_at_the_end_leaves_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
+    count = 3 * CHUNK
+    source, target = tmp_path / "rows.csv", tmp_path / "out.csv"
+    source.write_text("a,b\n" + "0.5,0.25\n" * count + "0.5,oops\n")
+    with pytest.raises(FileError, match=rf"line {count + 2:,}, column 'b': 'oops' is not a number"):
+        TANH.replay_rows(source, target)
+    assert list(tmp_path.iterdir()) == [source]

@@ -51,8 +51,9 @@ def of_sympy() -> Read:
 def of_onnx() -> Read:
     pytest.importorskip("onnx", reason="onnx is not installed (the extra [onnx])")
     from mgraph.formats.read import onnx as reader
+    from mgraph.formats.write import onnx as writer
 
-    raw = reader.dump(record(random_value(1, 30)[0]))
+    raw = writer.write(record(random_value(1, 30)[0]))
     return lambda: reader.read(raw, None)
 
 

@@ -8,6 +8,7 @@ this module. What one node must know of another (that operands exist, that nothi
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
@@ -28,6 +29,9 @@ TEXT_LIMIT = 10_000
 """Characters in a label or a title at the most."""
 META_DEPTH = 100
 """How deep ``meta`` may nest."""
+
+NODE_KEYS = ("id", "op", "args", "data", "grad", "label", "scope", "source")
+"""The keys of a node in the order in which they are written."""
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -140,6 +144,23 @@ def free_form(meta: dict[str, Any]) -> dict[str, Any]:
     """A copy of free-form JSON, as ``meta`` holds it. Raises DocumentError for what is not JSON, or nests too deep."""
     strict_json.check(meta, "$.meta", META_DEPTH)
     return deepcopy(meta)
+
+
+def arranged(document: Document) -> Document:
+    """The same document with its keys in the order in which they are written, which is the model's."""
+    nodes = [node if _in_order(tuple(node)) else _in_turn(node, NODE_KEYS) for node in document["nodes"]]
+    found: Document = _in_turn({**document, "nodes": nodes}, tuple(Document.__annotations__))
+    return found
+
+
+def _in_turn(keyed: Any, keys: tuple[str, ...]) -> Any:
+    return {key: keyed[key] for key in keys if key in keyed}
+
+
+@lru_cache
+def _in_order(keys: tuple[str, ...]) -> bool:
+    places = list(map(NODE_KEYS.index, keys))
+    return places == sorted(places)
 
 
 def copied(document: Document) -> Document:

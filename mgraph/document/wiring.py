@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
-from mgraph.document.model import Document, Node
+from mgraph.document.model import Document, Node, arranged
 from mgraph.errors import CycleError, DocumentError, ReplayError, nearest, shown
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ class Wiring:
         if not whole:
             bare = [{k: v for k, v in node.items() if k != "grad"} for node in document["nodes"]]
             document["nodes"] = bare  # type: ignore[typeddict-item]
-        return document
+        return arranged(document)
 
 
 def _some(names: list[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mgraph import seams
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES
-from mgraph.document.model import Document, Node, number
+from mgraph.document.model import Document, Node, arranged, number
 from mgraph.document.wiring import Column, Wiring
 from mgraph.errors import ReplayError, shown
 from mgraph.replaying.plan import Plan
@@ -124,20 +124,21 @@ def replay(
 def recorded(run: Run) -> Document:
     """A new document that records ``run``: its numbers, its seeds; an overridden operation has become an input."""
     nodes = []
-    for node in run._wiring.nodes:
-        name = node["id"]
-        new: Node = {**node, "data": number(run.data[name])}
-        new.pop("grad", None)
-        if name in run.grad:
-            new["grad"] = number(run.grad[name])
-        if name in run.overrides and node["op"] not in LEAVES:
-            new["op"] = INPUT
-            del new["args"]
+    for node, x, adjoint in zip(run._wiring.nodes, run.data.numbers, run.grad.numbers, strict=False):
+        new: Node = {**node, "data": number(x)}  # type: ignore[arg-type]  # every node has one after a replay
+        if adjoint is None:
+            new.pop("grad", None)
+        else:
+            new["grad"] = number(adjoint)
         nodes.append(new)
+    for name in run.overrides:
+        whatif = nodes[run._wiring.index[name]]
+        if whatif.pop("args", None):
+            whatif["op"] = INPUT
     document: Document = {**run._wiring.document, "nodes": nodes, "outputs": run._wiring.outputs}
     if run.grad:
         document["seeds"] = {name: number(seed) for name, seed in run.seeds.items()}
-    return document
+    return arranged(document)
 
 
 def with_leaves(document: Document, numbers: Mapping[str, float]) -> Document:
@@ -151,7 +152,7 @@ def with_leaves(document: Document, numbers: Mapping[str, float]) -> Document:
         if node["id"] in numbers:
             new["data"] = number(numbers[node["id"]])
         nodes.append(new)
-    return {**document, "nodes": nodes}
+    return arranged({**document, "nodes": nodes})
 
 
 def overrides(wiring: Wiring, inputs: Mapping[str, float]) -> dict[str, float]:

@@ -668,6 +668,7 @@ def test_what_mgraph_makes_would_pass_the_check() -> None:
         derived += [each.gradient(of=each.outputs[0]) for each in derived[:1] if each.inputs]
         for each in [*derived, graph.with_run(graph.replay()), graph.with_leaves({}), graph.slice(graph.outputs[:1])]:
             assert Graph(each.document).digests == loads(each.to_bytes()).digests == each.digests
+            assert Graph(each.document).to_bytes() == each.to_bytes()  # with its keys in order, too
 
 
 # Recording

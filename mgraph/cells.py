@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mgraph.api import record
+from mgraph.document.model import copied
 from mgraph.drawing import display
 from mgraph.drawing.dot_text import draw
 from mgraph.recording.value import Value, topological_order
@@ -18,7 +19,8 @@ def content(shown: Value | Run) -> dict[str, Any]:
     """The content of the cell, by MIME type; of a value with a very large graph, only a note."""
     if isinstance(shown, Run):
         outputs = ", ".join(f"{name} = {x!r}" for name, x in list(shown.outputs.items())[:4])
-        return display.bundle(recorded(shown), lambda: draw(shown.shown(), shown.data, shown.grad), f"<Run {outputs}>")
+        document = copied(recorded(shown))  # it shares operands and meta with the graph
+        return display.bundle(document, lambda: draw(shown.shown(), shown.data, shown.grad), f"<Run {outputs}>")
     size = SHORTEST_NODE * len(topological_order((shown,)))
     if size > display.limit:
         return {"text/plain": f"{shown!r}\n{display.left_out(f'over {size:,}')}"}

@@ -276,7 +276,7 @@ class Graph(View):
             collapse=collapse,
             force=force,
         )
-        drawing.document = self.document if run is None else _recorded(run)
+        drawing.document = self.document if run is None else _document.copied(_recorded(run))
         return drawing
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def _unknown_op(op: object) -> str:
 
 
 NODE_KEYS = ("id", "op", "args", "data", "grad", "label", "scope", "source")
+"""The keys of a node in the order in which they are written."""
 _OF_TEXTS = {
     "string_too_short": "an empty text is not allowed here",
     "string_unicode": "text with half a surrogate pair is not Unicode",

@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, OPS, PARAMETER
 from mgraph.document import strict_json
-from mgraph.document.messages import translated
+from mgraph.document.messages import NODE_KEYS, translated
 from mgraph.document.strict_json import EXACT_INT, kind
 from mgraph.errors import DocumentError, VersionError, shown
 
@@ -29,9 +29,6 @@ TEXT_LIMIT = 10_000
 """Characters in a label or a title at the most."""
 META_DEPTH = 100
 """How deep ``meta`` may nest."""
-
-NODE_KEYS = ("id", "op", "args", "data", "grad", "label", "scope", "source")
-"""The keys of a node in the order in which they are written."""
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 

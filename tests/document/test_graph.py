@@ -151,9 +151,10 @@ def test_nothing_that_a_graph_hands_out_leads_inside() -> None:
     source = {**TANH.document, "meta": {"list": [1], "description": "x"}, "title": "t", "tolerance": {"ulps": 1}}
     graph = Graph(source)
     text, digests, numbers = graph.to_bytes(), graph.digests, dict(graph.replay().data)
-    run, drawing, cell = graph.replay(), graph.draw(), graph._repr_mimebundle_()
+    run = graph.replay()
     assert graph.document == source == json.loads(json.dumps(graph.document))
-    documents = [source, graph.document, drawing.document, next(v for k, v in cell.items() if "mgraph" in k)]
+    documents = [source, graph.document, graph.draw().document, graph.draw(run).document]
+    documents += [next(v for k, v in shown._repr_mimebundle_().items() if "mgraph" in k) for shown in (graph, run)]
     for document in documents:
         for node in document["nodes"]:
             node["data"] = 7.0

@@ -11,6 +11,7 @@ from conftest import ROOT, random_document, random_value, work
 
 import mgraph
 from mgraph import Graph, ReplayError, load
+from mgraph.cli import reports
 from mgraph.errors import CycleError
 from mgraph.replaying.plan import compile_plan
 
@@ -145,6 +146,12 @@ def test_the_work_of_a_slice_and_of_columns_is_linear() -> None:
     ):
         few, some, many = (work(lambda graph=graph, call=call: call(graph)) for graph in graphs)
         assert many - some < 2.5 * (some - few), call
+
+
+def test_parameters_are_told_in_linear_time() -> None:
+    graphs = [mgraph.record(*map(mgraph.parameter, range(count))) for count in (200, 400, 800)]
+    few, some, many = (work(lambda graph=graph: reports.parameters(graph)) for graph in graphs)
+    assert many - some < 2.5 * (some - few)
 
 
 def test_nothing_that_a_graph_hands_out_leads_inside() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mgraph.document import canonical
 from mgraph.document import model as _document
 from mgraph.document.collector import collector_paused
 from mgraph.document.model import Document
@@ -66,7 +65,9 @@ class Graph(View):
     @cached_property
     @collector_paused()
     def _digest(self) -> str:
-        return canonical.digest(self._wiring.document)
+        from mgraph.document.canonical import digest
+
+        return digest(self._wiring.document)
 
     @property
     @collector_paused()

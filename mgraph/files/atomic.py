@@ -250,7 +250,7 @@ def visible(text: str) -> str:
 def _gzipped(data: bytes) -> bytes:
     import gzip
 
-    return gzip.compress(data, compresslevel=6, mtime=0)  # 9 takes four times as long, for 3 % fewer bytes
+    return gzip.compress(data, compresslevel=5, mtime=0)  # 9 takes five times as long, for 4 % fewer bytes
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:

@@ -104,6 +104,8 @@ class _Flow:
     def __init__(self, start: Mapping[Value, Term]) -> None:
         self._sums: dict[Value, Term] = dict(start)
         self._reached: dict[Value, Term] = dict.fromkeys(start, 1.0)
+        self._gated: set[Value] = set()
+        """Values that something flows to through a gate."""
 
     def __contains__(self, value: object) -> bool:
         return value in self._sums
@@ -113,18 +115,28 @@ class _Flow:
         return [self._sums.get(value, 0.0) for value in values]
 
     def carry(self, source: Value, target: Value, op: str, slope: Term) -> None:
-        """Add to ``target`` slope times what ``source`` has; by an op of branches only if the slope is not 0."""
+        """Add to ``target`` slope times what ``source`` has; by an op of branches only if the slope is not 0.
+
+        Where the slope of a ``gate`` is 0, what it passes on is 0 but may still change: it is not masked, only kept
+        from an infinity behind it, so that further derivatives are right.
+        """
         path, flow = self._reached[source], self._sums[source]
-        taken = _both(path, _taken(slope)) if OPS[op].branches else path
-        if taken == 0.0:
+        switches = OPS[op].branches and op != "gate"
+        taken = _both(path, _taken(slope)) if switches else path
+        if taken == 0.0 or (op == "gate" and slope == 0.0):
             return
-        if not OPS[op].branches:
-            finite = isinstance(slope, float) and slope - slope == 0.0  # 0 times it is 0
-            part = slope * flow if path == 1.0 or finite else apply("gate", path, slope * flow)
-        elif path == 1.0:
+        if op == "gate" or (switches and path == 1.0):
             part = apply("gate", slope, flow)
-        else:
+        elif switches:
             part = apply("gate", taken, flow if _is_switch(slope) else slope * flow)
+        else:
+            finite = isinstance(slope, float) and slope - slope == 0.0  # 0 times it is 0
+            part = apply("gate", flow, slope) if source in self._gated and not finite else slope * flow
+            path = 1.0 if finite else path
+        if not switches and path != 1.0:
+            part = apply("gate", path, part)
+        if op == "gate" or source in self._gated:
+            self._gated.add(target)
         self._sums[target] = part if target not in self._sums else self._sums[target] + part
         self._reached[target] = _either(self._reached.get(target, 0.0), taken)
 

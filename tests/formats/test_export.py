@@ -17,8 +17,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from arithmetic.test_ops import points
 from conftest import ROOT, SMALL, bits, random_document, random_value, with_dot
-from test_ops import points
 
 from mgraph import FormatError, Graph, Value, load, record
 from mgraph.arithmetic.ops import OPS

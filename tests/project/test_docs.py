@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from arithmetic.test_ops import points
 from click.testing import CliRunner
 from conftest import ROOT, SAMPLES, command, random_value, script
-from test_ops import points
 
 import mgraph
 from mgraph import loads

@@ -20,7 +20,7 @@ def content(shown: Value | Run) -> dict[str, Any]:
     if isinstance(shown, Run):
         outputs = ", ".join(f"{name} = {x!r}" for name, x in list(shown.outputs.items())[:4])
         document = copied(recorded(shown))  # it shares operands and meta with the graph
-        return display.bundle(document, lambda: draw(shown.shown(), shown.data, shown.grad), f"<Run {outputs}>")
+        return display.bundle(document, lambda: draw(shown._shown(), shown.data, shown.grad), f"<Run {outputs}>")
     size = SHORTEST_NODE * len(topological_order((shown,)))
     if size > display.limit:
         return {"text/plain": f"{shown!r}\n{display.left_out(f'over {size:,}')}"}

@@ -264,7 +264,7 @@ class Graph(View):
         """
         from mgraph.drawing.dot_text import draw
 
-        wiring = self._wiring if run is None else run.shown()
+        wiring = self._wiring if run is None else run._shown()
         data, grad = (self.data, self.grad) if run is None else (run.data, run.grad)
         drawing = draw(
             wiring,

@@ -24,7 +24,7 @@ SOME = 10
 
 def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, everything: bool) -> list[Line]:
     """A run: its title, the table, the first number that is not finite, the verdict."""
-    head, *rows = table(run.shown(), run.data, run.grad, width, full, everything)
+    head, *rows = table(run._shown(), run.data, run.grad, width, full, everything)
     lines: list[Line] = [] if graph.title is None else [Styled(graph.title, "title")]
     lines += [Styled(head, "head"), *rows]
     bad = run.first_nonfinite()

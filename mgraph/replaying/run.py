@@ -71,7 +71,7 @@ class Run:
                 found = found or Nonfinite(name, self.data[name], operands)
         return found
 
-    def shown(self) -> Wiring:
+    def _shown(self) -> Wiring:
         """The wiring to show this run by: an operation that was given a number is an input."""
         whatif = any("args" in self._wiring.nodes[self._wiring.index[name]] for name in self.overrides)
         return Wiring(recorded(self)) if whatif else self._wiring

@@ -14,7 +14,7 @@ from mgraph.errors import DrawError
 from mgraph.files import notebook, png, svg
 
 limit = 2_000_000
-"""How large a document a notebook's cell holds at the most, in bytes. Set ``mgraph.drawing.display.limit`` to change
+"""The largest document that a notebook's cell holds, in bytes. Set ``mgraph.drawing.display.limit`` to change
 it."""
 
 

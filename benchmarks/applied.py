@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from mgraph.native import Doubles, Fixed
-
 from mgraph.replaying.compiled.layout import CODES
 from mgraph.replaying.compiled.loops import Case, ops_of
 from mgraph.replaying.compiled.machine_code import Code
+from mgraph.replaying.compiled.native import Doubles, Fixed
 
 
 def applied(case: Fixed[Case], x: Doubles, y: Doubles, out: Doubles, count: int) -> None:

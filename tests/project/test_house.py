@@ -43,6 +43,22 @@ def test_a_module_says_what_it_is_and_keeps_its_size(path: Path) -> None:
     assert len(text.splitlines()) <= 400 or path.stem == "coefficients", "a module this long usually hides two"
 
 
+SCRIPTS = [
+    path for folder in ("benchmarks", "docs", "exactness", "samples", "tests") for path in (ROOT / folder).rglob("*.py")
+]
+
+
+def test_scripts_import_modules_that_are_there() -> None:
+    lost = []
+    for path in SCRIPTS:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mgraph" and not node.level:
+                place = ROOT.joinpath(*str(node.module).split("."))
+                if not (place.is_dir() or place.with_suffix(".py").exists() or place.with_suffix(".pyi").exists()):
+                    lost.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.module}")
+    assert lost == []
+
+
 def test_no_room_hides_a_public_name() -> None:
     rooms = {module.name for module in pkgutil.iter_modules([str(PACKAGE)])}
     public = {*mgraph.__all__, *OPS} - {"nn"}  # mgraph.nn is that module

@@ -114,6 +114,9 @@ class Op:
     """The convention at those points, in words."""
     branches: bool = False
     """Whether a derivative of 0 means that the operand was not taken: it then contributes nothing."""
+    scales: tuple[str, ...] = ()
+    """Per operand, a formula: the distance over which y keeps its shape, as :mod:`mgraph.checking.finite_differences`
+    defines it. An op with kinks has none to state, since that distance is how far its kink is."""
 
     @property
     def arity(self) -> int:
@@ -148,6 +151,12 @@ class Op:
         """The formula ``kinks`` on floats."""
         return function(self.kinks, self.operands, FLOATS) if self.kinks else None
 
+    @cached_property
+    def scale(self) -> tuple[Function, ...]:
+        """The formulas ``scales`` on floats; of an op with kinks, the distance of its kink."""
+        formulas = self.scales or (f"abs({self.kinks})",) * self.arity
+        return tuple(function(each, self.operands, FLOATS) for each in formulas)
+
     @property
     def where(self) -> str:
         """The domain in words: ``a > 0``, or ``all``."""
@@ -169,30 +178,40 @@ class Op:
 POSITIVE: Interval = (0.0, inf)
 BOTH = (REALS, REALS)
 
+# Scales that several rows state, or that are too long for one.
+LINEAR = ("maximum(1, abs(a))", "maximum(1, abs(b))")  # any distance will do
+SHARED = ("maximum(1, maximum(abs(a), abs(b)))",) * 2  # a smaller step would be lost in the sum
+SATURATING = ("maximum(1, abs(a) - 750)",)  # e**a, and what is made of it: nothing changes once e**-745 is 0
+MAGNITUDE = ("abs(a)",)  # a power or a logarithm: how far 0 is
+POWER = (  # at base 0, where whole powers have a slope, so little that all terms but the first vanish
+    "abs(a)/maximum(1, abs(b)) + 1e-90*(1 - greater(abs(a), 0))",
+    "1/maximum(abs(log(abs(a))), 1e-300) + abs(b)*(1 - greater(abs(a), 0))",
+)
+
 # fmt: off
 ROWS: tuple[Op, ...] = (
     #  name       symbol     LaTeX                     y                ∂y/∂a, ∂y/∂b                               domain
-    Op("neg",     "neg",     r"-{0}",                  "-a",            ("-1",)),
-    Op("add",     "+",       r"{0} + {1}",             "a + b",         ("1", "1"),                                BOTH),
-    Op("sub",     "-",       r"{0} - {1}",             "a - b",         ("1", "-1"),                               BOTH),
-    Op("mul",     "*",       r"{0} \cdot {1}",         "a * b",         ("b", "a"),                                BOTH),
-    Op("div",     "/",       r"\frac{{{0}}}{{{1}}}",   "a / b",         ("1/b", "-y/b"),                           (REALS, POSITIVE)),
-    Op("pow",     "**",      r"{{{0}}}^{{{1}}}",       "a**b",          ("gate(b, a**(b - 1))", "gate(y, gate(greater(abs(a), 0), log(a)))"), (POSITIVE, REALS)),
-    Op("exp",     "exp",     r"e^{{{0}}}",             "exp(a)",        ("y",)),
-    Op("expm1",   "expm1",   r"e^{{{0}}} - 1",         "expm1(a)",      ("exp(a)",)),
-    Op("log",     "log",     r"\log {0}",              "log(a)",        ("1/a",),                                  (POSITIVE,)),
-    Op("log1p",   "log1p",   r"\log(1 + {0})",         "log1p(a)",      ("1/(1 + a)",),                            ((-1.0, inf),)),
-    Op("sqrt",    "sqrt",    r"\sqrt{{{0}}}",          "sqrt(a)",       ("0.5/y",),                                (POSITIVE,)),
-    Op("tanh",    "tanh",    r"\tanh {0}",             "tanh(a)",       ("1 - y*y",)),
-    Op("sigmoid", "sigmoid", r"\sigma({0})",           "sigmoid(a)",    ("y*(1 - y)",)),
+    Op("neg",     "neg",     r"-{0}",                  "-a",            ("-1",), scales=LINEAR[:1]),
+    Op("add",     "+",       r"{0} + {1}",             "a + b",         ("1", "1"),                                BOTH, scales=SHARED),
+    Op("sub",     "-",       r"{0} - {1}",             "a - b",         ("1", "-1"),                               BOTH, scales=SHARED),
+    Op("mul",     "*",       r"{0} \cdot {1}",         "a * b",         ("b", "a"),                                BOTH, scales=LINEAR),
+    Op("div",     "/",       r"\frac{{{0}}}{{{1}}}",   "a / b",         ("1/b", "-y/b"),                           (REALS, POSITIVE), scales=(LINEAR[0], "abs(b)")),
+    Op("pow",     "**",      r"{{{0}}}^{{{1}}}",       "a**b",          ("gate(b, a**(b - 1))", "gate(y, gate(greater(abs(a), 0), log(a)))"), (POSITIVE, REALS), scales=POWER),
+    Op("exp",     "exp",     r"e^{{{0}}}",             "exp(a)",        ("y",), scales=SATURATING),
+    Op("expm1",   "expm1",   r"e^{{{0}}} - 1",         "expm1(a)",      ("exp(a)",), scales=SATURATING),
+    Op("log",     "log",     r"\log {0}",              "log(a)",        ("1/a",),                                  (POSITIVE,), scales=MAGNITUDE),
+    Op("log1p",   "log1p",   r"\log(1 + {0})",         "log1p(a)",      ("1/(1 + a)",),                            ((-1.0, inf),), scales=("abs(1 + a)",)),
+    Op("sqrt",    "sqrt",    r"\sqrt{{{0}}}",          "sqrt(a)",       ("0.5/y",),                                (POSITIVE,), scales=MAGNITUDE),
+    Op("tanh",    "tanh",    r"\tanh {0}",             "tanh(a)",       ("1 - y*y",), scales=SATURATING),
+    Op("sigmoid", "sigmoid", r"\sigma({0})",           "sigmoid(a)",    ("y*(1 - y)",), scales=SATURATING),
     Op("relu",    "ReLU",    r"\max(0, {0})",          "relu(a)",       ("greater(a, 0)",),                        (REALS,), "a", "0 at a = 0", True),
-    Op("sin",     "sin",     r"\sin {0}",              "sin(a)",        ("cos(a)",)),
-    Op("cos",     "cos",     r"\cos {0}",              "cos(a)",        ("-sin(a)",)),
+    Op("sin",     "sin",     r"\sin {0}",              "sin(a)",        ("cos(a)",), scales=("1",)),
+    Op("cos",     "cos",     r"\cos {0}",              "cos(a)",        ("-sin(a)",), scales=("1",)),
     Op("abs",     "abs",     r"\left|{0}\right|",      "abs(a)",        ("greater(a, 0) - greater(0, a)",),        (REALS,), "a", "0 at a = 0", True),
     Op("maximum", "max",     r"\max({0}, {1})",        "maximum(a, b)", ("1 - greater(b, a)", "greater(b, a)"),    BOTH, "a - b", "a tie goes to the first operand", True),
     Op("minimum", "min",     r"\min({0}, {1})",        "minimum(a, b)", ("1 - greater(a, b)", "greater(a, b)"),    BOTH, "a - b", "a tie goes to the first operand", True),
     Op("greater", ">",       r"[{0} > {1}]",           "greater(a, b)", ("0", "0"),                                BOTH, "a - b", "0 at a = b", True),
-    Op("gate",    "gate",    r"\mathrm{{gate}}({0}, {1})", "gate(a, b)", ("b", "a"),                               BOTH, branches=True),
+    Op("gate",    "gate",    r"\mathrm{{gate}}({0}, {1})", "gate(a, b)", ("b", "a"),                               BOTH, branches=True, scales=LINEAR),
 )
 # fmt: on
 

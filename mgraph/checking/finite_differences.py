@@ -11,16 +11,17 @@ Richardson's extrapolation of two central differences:
 
     f'(x) = D(h) + (D(h) - D(2h))/3 + h⁴/30·f⁽⁵⁾(ξ),     D(h) = (f(x+h) - f(x-h))/2h
 
-An operation is known, so its error is bounded and not guessed: over its *scale* L, an operation keeps its shape, in
-that |f''|·L ≤ 2·(|f'| + |f|/L) and |f⁽⁵⁾|·L⁴ ≤ 120·(|f'| + |f|/L). With h about L/3000 the truncation and the rounding
-of f, which is correctly rounded, both come to about 2⁻⁴⁰ of |f'| + |f|/L.
+An operation is known, so its error is bounded and not guessed: over its *scale* L, which its row states for each
+operand, an operation keeps its shape, in that |f''|·L ≤ 2·(|f'| + |f|/L) and |f⁽⁵⁾|·L⁴ ≤ 120·(|f'| + |f|/L). With h
+about L/3000 the truncation and the rounding of f, which is correctly rounded, both come to about 2⁻⁴⁰ of |f'| + |f|/L.
+At a kink and at the edge of the domain the scale is 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import frexp, isfinite, ldexp, log, ulp
+from math import frexp, isfinite, ldexp, ulp
 from typing import NamedTuple
 
 from mgraph.arithmetic.ops import OPS, Op
@@ -168,7 +169,7 @@ def slope_of(op: Op, operands: tuple[float, ...], place: int, tolerance: int = 0
     """The derivative of an op with respect to an operand by a central difference, or why there is none."""
     if not all(map(isfinite, operands)):
         return NOT_FINITE
-    x, scale = operands[place], scale_of(op, operands, place)
+    x, scale = operands[place], op.scale[place](*operands)
     if not scale > 0.0:
         return AT_KINK if op.kink else AT_EDGE
     h = max(ldexp(STEP, frexp(scale)[1] - 1), 4.0 * ulp(x))  # a power of two, so that x ± h is exact but near one
@@ -186,61 +187,3 @@ def slope_of(op: Op, operands: tuple[float, ...], place: int, tolerance: int = 0
     off = 8.0 * (h / scale) ** 4 + 4.0 * ulp(abs(x) + 2.0 * h) / scale + 2.0 * UNIT * tolerance
     error = off * (abs(slope) + size / scale) + rounding / h + UNDERFLOW
     return Slope(slope, error) if isfinite(slope + error) else UNDEFINED
-
-
-def scale_of(op: Op, operands: tuple[float, ...], place: int) -> float:
-    """The distance over which an op keeps its shape as a function of one operand; see the module.
-
-    For an op with kinks, how far they are; 0 at a kink and at the edge of the domain.
-    """
-    return abs(op.kink(*operands)) if op.kink else SCALES[op.name][place](*operands)
-
-
-def _own(x: float, *_: float) -> float:
-    """Linear: any distance will do."""
-    return max(1.0, abs(x))
-
-
-def _shared(a: float, b: float) -> float:
-    """Linear, in units that the operands share: a smaller step would be lost in the sum."""
-    return max(1.0, abs(a), abs(b))
-
-
-def _saturating(x: float) -> float:
-    """e**x and what is made of it: 1, until nothing changes any more since e**-745 is 0."""
-    return max(1.0, abs(x) - 750.0)
-
-
-def _magnitude(x: float, *_: float) -> float:
-    """A power or a logarithm: how far 0 is."""
-    return abs(x)
-
-
-def _base(a: float, b: float) -> float:
-    """Of a**b; at 0, where whole powers have a slope, so little that all terms but the first vanish."""
-    return abs(a) / max(1.0, abs(b)) or 2.0**-300
-
-
-def _exponent(a: float, b: float) -> float:
-    return 1.0 / max(abs(log(abs(a))), 2.0**-1000) if a else abs(b)
-
-
-SCALES: dict[str, tuple[Callable[..., float], ...]] = {
-    "neg": (_own,),
-    "add": (_shared, _shared),
-    "sub": (_shared, _shared),
-    "mul": (_own, lambda a, b: _own(b)),
-    "gate": (_own, lambda a, b: _own(b)),
-    "div": (_own, lambda a, b: abs(b)),
-    "pow": (_base, _exponent),
-    "exp": (_saturating,),
-    "expm1": (_saturating,),
-    "tanh": (_saturating,),
-    "sigmoid": (_saturating,),
-    "log": (_magnitude,),
-    "log1p": (lambda a: abs(1.0 + a),),
-    "sqrt": (_magnitude,),
-    "sin": (lambda a: 1.0,),
-    "cos": (lambda a: 1.0,),
-}
-"""The scale by op and operand. Those of ops with kinks follow from the kinks."""

@@ -7,6 +7,8 @@ import functools
 import itertools
 import math
 import operator
+import subprocess
+import sys
 from math import inf, nan
 
 import pytest
@@ -67,11 +69,12 @@ def test_a_row_is_complete(op: Op) -> None:
     assert "{0}" in op.latex and ("{1}" in op.latex) == (op.arity == 2)
     assert bool(op.kink) == bool(op.at_kink)
     assert op.branches or not op.kink
+    assert len(op.scales) == (0 if op.kink else op.arity)
     assert op.name not in LEAVES
 
 
 def formulas(op: Op) -> list[str]:
-    return [op.formula, *op.derivatives, *([op.kinks] if op.kinks else [])]
+    return [op.formula, *op.derivatives, *op.scales, *([op.kinks] if op.kinks else [])]
 
 
 @every_op
@@ -80,7 +83,8 @@ def test_a_formula_holds_numbers_operands_and_ops(op: Op) -> None:
         tree = ast.walk(ast.parse(formula, mode="eval"))
         names = {node.id for node in tree if isinstance(node, ast.Name)}
         assert names <= {*op.operands, "y", *OPS}
-    assert "y" not in op.formula.replace(op.name, "") and "y" not in op.kinks
+    assert "y" not in op.formula.replace(op.name, "")
+    assert not any("y" in formula for formula in (op.kinks, *op.scales))
 
 
 @every_op
@@ -92,6 +96,40 @@ def test_a_formula_on_values_has_the_number_that_it_has_on_floats(op: Op) -> Non
         for on_values, on_floats in zip(derivatives, op.partials, strict=True):
             found = on_values(*y.operands, y)
             assert bits(float(found)) == bits(on_floats(*point, y.data)), point
+
+
+NEW_ROW = r"""
+from mgraph.arithmetic import ops
+
+# Before any other module is imported, as if the row stood in the table.
+row = ops.Op("sech", "sech", r"\mathrm{{sech}} {0}", "2/(exp(a) + exp(-a))", ("-y*tanh(a)",), scales=("1",))
+ops.ROWS += (row,)
+ops.OPS[row.name] = row
+
+import mgraph
+from mgraph.document.spelling import expression
+
+x = mgraph.Value(0.75, name="x")
+y = mgraph.sech(x) * x.sech()
+y.backward()
+graph = mgraph.record(y, names={"y": y})
+assert mgraph.loads(graph.export("json")).digest == graph.digest and '"sech"' in str(mgraph.schema()).replace("'", '"')
+for each in (graph, graph.gradient(), graph.hessian()):
+    run, compiled = each.replay(), each.replay(engine="compiled")
+    assert dict(run.data) == dict(compiled.data) and dict(run.grad) == dict(compiled.grad)
+    found = each.with_run(run).verify().differences
+    assert not found.refuted and not found.skipped and len(found.compared) == found.candidates > 0
+wrong = {**graph.document, "nodes": [{**node, "grad": 0.5} if node["id"] == "x" else node for node in graph.nodes]}
+assert [found.node for found in mgraph.Graph(wrong).verify().differences.refuted] == ["x"]
+assert "sech(x)" in map(expression, graph.nodes)
+assert all(b"sech" in graph.export(target) for target in ("dot", "latex", "mermaid", "csv", "graphml"))
+assert "∂y/∂a = -y*tanh(a)" in mgraph.sech.__doc__ and mgraph.Value.sech.__doc__ == mgraph.sech.__doc__
+"""
+
+
+def test_a_new_smooth_op_is_one_row() -> None:
+    pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
+    subprocess.run([sys.executable, "-c", NEW_ROW], check=True)
 
 
 def test_a_formula_is_read_as_arithmetic_of_doubles() -> None:

@@ -221,7 +221,7 @@ class Graph(View):
         """Compare the recorded numbers with what they should be; see :class:`mgraph.checking.audit.Report`.
 
         ``ulps`` is the tolerance in units in the last place, by default the document's, else 0. With ``strict`` the
-        distance of a full replay counts too. Raises ReplayError for a negative tolerance.
+        distance of a full replay counts too. Raises ReplayError for a tolerance that is not from 0 to 2**53 - 1.
         """
         from mgraph.checking.audit import verify
 

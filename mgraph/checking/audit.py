@@ -15,7 +15,8 @@ from math import nan
 from mgraph.arithmetic.ops import LEAVES
 from mgraph.checking.finite_differences import Differences, differentiate
 from mgraph.document.model import Document
-from mgraph.errors import ReplayError
+from mgraph.document.strict_json import EXACT_INT
+from mgraph.errors import ReplayError, shown
 from mgraph.replaying.plan import Plan
 from mgraph.replaying.reference import forward, sweep
 
@@ -139,18 +140,21 @@ def count_ulps(distance: int) -> str:
 
 
 def tolerance_of(document: Document, given: int | None) -> int:
-    """The tolerance in ULP: the one given, else the document's, else 0. Raises ReplayError if negative."""
-    if given is not None and given < 0:
-        raise ReplayError(f"a tolerance is 0 ulp or more, not {given}")
-    if given is not None:
-        return given
-    return document["tolerance"]["ulps"] if "tolerance" in document else 0
+    """The tolerance in ULP: the one given, else the document's, else 0.
+
+    Raises ReplayError for one that a document could not state: it is from 0 to 2**53 - 1.
+    """
+    if given is None:
+        return document["tolerance"]["ulps"] if "tolerance" in document else 0
+    if not 0 <= given <= EXACT_INT:
+        raise ReplayError(f"a tolerance is from 0 to {EXACT_INT} ulp, not {shown(given)}")
+    return given
 
 
 def verify(plan: Plan, tolerance: int | None = None, strict: bool = False, finite_differences: bool = True) -> Report:
     """Check a document against itself; see the module. With ``strict`` the full replay's distance counts too.
 
-    Time and memory grow linearly with the document. Raises ReplayError for a negative tolerance.
+    Time and memory grow linearly with the document. Raises ReplayError for a tolerance out of range.
     """
     audit = _Audit(plan, tolerance_of(plan.wiring.document, tolerance))
     audit.check_data()

@@ -64,6 +64,10 @@ class Neuron(Module):
         return f"{self.activation}Neuron({len(self.w)})"
 
 
+def _alone(outputs: list[Value]) -> Value | list[Value]:
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
 class Layer(Module):
     """``nout`` neurons over the same ``nin`` inputs. A layer of one neuron returns a Value, not a list."""
 
@@ -76,10 +80,13 @@ class Layer(Module):
             self.neurons = [Neuron(nin, nonlin, activation=activation, name=f"neuron{i}") for i in range(nout)]
             """The neurons, one an output."""
 
+    def outputs(self, x: Sequence[Operand]) -> list[Value]:
+        """Every neuron's output for the inputs ``x``: a list, also of one."""
+        return [neuron(x) for neuron in self.neurons]
+
     def __call__(self, x: Sequence[Operand]) -> Value | list[Value]:
-        """Every neuron's output for the inputs ``x``."""
-        out = [neuron(x) for neuron in self.neurons]
-        return out[0] if len(out) == 1 else out
+        """The ``outputs``; where there is one, that alone."""
+        return _alone(self.outputs(x))
 
     def parameters(self) -> list[Value]:  # noqa: D102
         return [p for neuron in self.neurons for p in neuron.parameters()]
@@ -95,7 +102,8 @@ class MLP(Module):
 
     >>> MLP(2, [16, 16, 1], activation="relu")  # the network of micrograd's demo
 
-    A last layer of one neuron returns a Value, a larger one a list of them.
+    A call returns a Value if the last layer has one neuron, else a list of them; ``outputs`` always returns a list,
+    so that a type checker knows what ``[y] = mlp.outputs(x)`` is.
     """
 
     layers: Sequence[Layer]
@@ -117,13 +125,16 @@ class MLP(Module):
             ]
             """The layers, first to last."""
 
-    def __call__(self, x: Sequence[Operand]) -> Value | list[Value]:
-        """The last layer's output for the inputs ``x``."""
+    def outputs(self, x: Sequence[Operand]) -> list[Value]:
+        """The last layer's outputs for the inputs ``x``: a list, also of one."""
         *hidden, last = self.layers
         for layer in hidden:
-            out = layer(x)
-            x = out if isinstance(out, list) else [out]
-        return last(x)
+            x = layer.outputs(x)
+        return last.outputs(x)
+
+    def __call__(self, x: Sequence[Operand]) -> Value | list[Value]:
+        """The ``outputs``; where there is one, that alone."""
+        return _alone(self.outputs(x))
 
     def parameters(self) -> list[Value]:  # noqa: D102
         return [p for layer in self.layers for p in layer.parameters()]

@@ -198,3 +198,6 @@ def test_micrograds_nn_calls_and_texts() -> None:
     assert [p.data for p in nn.MLP(3, [2, 1]).parameters()] == [p.data for p in mine.parameters()]
     assert mine.layers[0].neurons[1].w[0].scope == "mlp/layer0/neuron1"
     assert isinstance(mine, nn.MLP) and isinstance(mine.layers[0].neurons[0], nn.micrograd.Module)
+    [alone] = mine.outputs([1.0, 2.0, 3.0])
+    assert isinstance(alone, Value) and alone.data == mine([1.0, 2.0, 3.0]).data
+    assert [y.data for y in mine.layers[0].outputs([1, 2, 3])] == [y.data for y in mine.layers[0]([1, 2, 3])]

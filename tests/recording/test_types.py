@@ -16,8 +16,6 @@ CHECKERS = {
     "pyright": [sys.executable, "-m", "pyright", "--pythonpath", sys.executable],
 }
 
-RIGHT = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable]
-
 RIGHT = """\
 # pyright: strict
 from fractions import Fraction
@@ -32,6 +30,10 @@ left: Value = mgraph.maximum(x, 0.5)
 right: Value = mgraph.maximum(Fraction(1, 2), x)
 total: Value = sum([x, x.tanh()], x) * Fraction(1, 2)
 values: list[Value] = list(map(Value.tanh, [x, -x, abs(x)]))
+[output] = mgraph.nn.MLP(2, [3, 1]).outputs([x, 2.0])
+loss: Value = (output - 1) ** 2
+[*outputs] = mgraph.nn.micrograd.Layer(1, 2).outputs([x])
+sum_of_all: Value = sum(outputs, Value(0.0))
 """
 WRONG = {
     "a misspelt method": ("Value(1.0).tahn()", "tahn"),

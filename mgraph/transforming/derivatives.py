@@ -259,7 +259,7 @@ class _Writer:
 
 
 def _key(op: str, refs: tuple[Ref, ...]) -> tuple[str, tuple[Ref, ...]]:
-    """What makes two nodes equal: the op and its operands, in any order where that gives the same bits."""
+    """What makes two nodes equal: the op and its operands, in any order where IEEE 754 says that the bits are the same."""
     spelled: tuple[Ref, ...] = tuple(repr(each) if isinstance(each, float) else f"'{each}" for each in refs)
     return op, tuple(sorted(spelled, key=str)) if op in ("add", "mul") else spelled
 

@@ -123,6 +123,7 @@ wrong = {**graph.document, "nodes": [{**node, "grad": 0.5} if node["id"] == "x" 
 assert [found.node for found in mgraph.Graph(wrong).verify().differences.refuted] == ["x"]
 assert "sech(x)" in map(expression, graph.nodes)
 assert all(b"sech" in graph.export(target) for target in ("dot", "latex", "mermaid", "csv", "graphml"))
+assert rb"\mathrm{sech} \left(x \cdot x\right)" in mgraph.record((x * x).sech()).export("latex-expression")
 assert "∂y/∂a = -y*tanh(a)" in mgraph.sech.__doc__ and mgraph.Value.sech.__doc__ == mgraph.sech.__doc__
 """
 

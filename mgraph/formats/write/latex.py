@@ -16,10 +16,14 @@ EXPRESSION_LIMIT = 100_000
 _ESCAPES = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 _ESCAPES |= {c: "\\" + c for c in "{}$&#%_"}
 
-# Which operations an operand must be put in parentheses within, and which need them there.
-_SUM, _PREFIX = ("add", "sub", "neg", "expm1"), ("log", "tanh", "sin", "cos")
-_DELIMITED = ("div", "exp", "expm1", "sqrt", "sigmoid", "relu", "abs", "maximum", "minimum", "greater", "gate")
-"""Ops whose notation keeps its operands apart by itself."""
+_OUTSIDE = {name: re.sub(r"\{.*\}|\(.*\)|\[.*\]", "", text.format("a", "b")) for name, text in SPELLED.items()}
+"""The notations without what stands in brackets."""
+_SUM = {name for name, text in _OUTSIDE.items() if re.search("(^| )[+-]", text)}
+_PREFIX = {name for name, text in SPELLED.items() if text.endswith(" {0}")}
+_DELIMITED = {
+    name for name, text in SPELLED.items() if len(re.findall(r"[{(\[|,>] ?\{[01]\}", text)) == OPS[name].arity
+}
+"""Ops whose notation is a sum, or puts a function's name before its operand, or keeps its operands apart by itself."""
 
 
 def write(wiring: Wiring) -> bytes:

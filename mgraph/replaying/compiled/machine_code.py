@@ -66,7 +66,7 @@ PLATFORM: dict[Any, Any] = {
     trigonometric.sin: math.sin,
     trigonometric.cos: math.cos,
 }
-"""What ``arithmetic="fast"`` calls: the C library, quicker and not the same everywhere."""
+"""What ``arithmetic="fast"`` calls: the C library, quicker and not the same everywhere. Others stay as they are."""
 
 _C_TYPES: dict[str, Any] = {"double": ctypes.c_double, "i64": ctypes.c_int64, "ptr": ctypes.c_void_p}
 _DTYPES = {"double": "float64", "i64": "int64", "i32": "uint32", "i8": "uint8"}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from itertools import count
 from math import nan
 from typing import Any
 
@@ -179,7 +180,7 @@ class _Writer:
         self._old = {node["id"]: node for node in lifted.wiring.nodes}
         self._refs: dict[Value, Ref] = {}
         self._known: dict[tuple[str, tuple[Ref, ...]], str] = {}
-        self._count = 0
+        self._numbered = (f"g{k}" for k in count())
         self.nodes: dict[str, Node] = {}
 
     def write(self, value: Value) -> None:
@@ -191,14 +192,11 @@ class _Writer:
             node.pop("grad", None)
             self.nodes[name] = node
             if "args" in node:
-                self._known.setdefault(_key(value.op, tuple(self._ref(each) for each in value.operands)), name)
+                self._known.setdefault(_key(value.op, tuple(self._refs[each] for each in value.operands)), name)
         elif value.op == LITERAL:
             self._refs[value] = value.data
         else:
             self._refs[value] = self._made(value.op, tuple(self._folded(each) for each in value.operands))
-
-    def _ref(self, value: Value) -> Ref:
-        return self._refs[value]
 
     def _folded(self, value: Value) -> Ref:
         """An operand of a new node: a constant counts as its number."""
@@ -214,13 +212,11 @@ class _Writer:
         op, refs = simple
         key = _key(op, refs)
         if key not in self._known:
-            self._known[key] = self._add(op, refs, None)
+            name = next(each for each in self._numbered if each not in self.nodes and each not in self._old)
+            self._known[key] = self._add(op, refs, name)
         return self._known[key]
 
-    def _add(self, op: str, refs: tuple[Ref, ...], name: str | None) -> str:
-        while name is None or name in self.nodes or name in self._old:
-            name = f"g{self._count}" if name is None or name[:1] == "g" else name + "_"
-            self._count += 1
+    def _add(self, op: str, refs: tuple[Ref, ...], name: str) -> str:
         args = [self._constant(each) if isinstance(each, float) and each - each != 0.0 else each for each in refs]
         self.nodes[name] = {"id": name, "op": op, "args": args, "scope": SCOPE}
         return name
@@ -259,7 +255,7 @@ class _Writer:
 
 
 def _key(op: str, refs: tuple[Ref, ...]) -> tuple[str, tuple[Ref, ...]]:
-    """What makes two nodes equal: the op and its operands, in any order where IEEE 754 says that the bits are the same."""
+    """What makes two nodes equal: the op and its operands, in any order where a and b commute to the bit."""
     spelled: tuple[Ref, ...] = tuple(repr(each) if isinstance(each, float) else f"'{each}" for each in refs)
     return op, tuple(sorted(spelled, key=str)) if op in ("add", "mul") else spelled
 

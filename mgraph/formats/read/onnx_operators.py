@@ -32,7 +32,7 @@ from mgraph.formats.read.tensor_ops import (
     tensor,
     where,
 )
-from mgraph.formats.write.onnx import DOMAIN, FUNCTIONS
+from mgraph.formats.write.onnx import OPS
 
 STORED: dict[int, tuple[int, str]] = {
     TensorProto.DOUBLE: (8, "double_data"),
@@ -151,37 +151,24 @@ def _dropout(x: Any, ratio: Any = None, training_mode: Any = None, seed: int = 0
 _SLOPE = float(np.float32(0.01))
 
 ELEMENTWISE: dict[str, Meaning] = {
-    "Abs": _each("abs"),
-    "Add": _each("add"),
+    **{operator: _each(op) for op, operator in OPS.items()},
     "And": _each("minimum"),
     "Clip": clamp,
-    "Cos": _each("cos"),
-    "Div": _each("div"),
     "Equal": equal,
-    "Exp": _each("exp"),
     "Greater": greater,
     "GreaterOrEqual": greater_equal,
     "LeakyRelu": lambda x, alpha=_SLOPE: where(greater(x, 0.0), x, scaled(x, alpha)),
     "Less": less,
     "LessOrEqual": less_equal,
-    "Log": _each("log"),
     "Max": _fold("maximum"),
     "Mean": lambda *xs: elementwise("div", _fold("add")(*xs), float(len(xs))),
     "Min": _fold("minimum"),
-    "Mul": _each("mul"),
-    "Neg": _each("neg"),
     "Not": negation,
     "Or": _each("maximum"),
     "PRelu": lambda x, slope: where(greater(x, 0.0), x, elementwise("mul", x, slope)),
-    "Pow": _each("pow"),
     "Reciprocal": lambda x: elementwise("div", 1.0, x),
-    "Relu": _each("relu"),
     "Sigmoid": _each("sigmoid"),
-    "Sin": _each("sin"),
-    "Sqrt": _each("sqrt"),
-    "Sub": _each("sub"),
     "Sum": _fold("add"),
-    "Tanh": _each("tanh"),
     "Where": where,
 }
 INTEGERS: dict[str, Meaning] = {
@@ -204,7 +191,6 @@ INTEGERS: dict[str, Meaning] = {
 
 OPERATORS: dict[str, Meaning] = {
     **ELEMENTWISE,
-    **{f"{DOMAIN}.{name}": _each(name) for name in FUNCTIONS},
     "Cast": _cast,
     "Concat": lambda *xs, axis: np.concatenate(xs, axis),
     "Constant": _constant,
@@ -248,7 +234,6 @@ def _products(a: Any, b: Any) -> int:
 
 COSTS: dict[str, Callable[..., int]] = {
     **dict.fromkeys(ELEMENTWISE, _cells),
-    **dict.fromkeys((f"{DOMAIN}.{name}" for name in FUNCTIONS), _cells),
     "ConstantOfShape": lambda shape, value=None: prod(_ints(shape)),
     "Expand": lambda x, shape: prod(np.broadcast_shapes(x.shape, tuple(_ints(shape)))),
     "Gather": lambda x, indices, axis=0: np.size(indices) * x.size // max(x.shape[axis], 1),

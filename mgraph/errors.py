@@ -25,8 +25,6 @@ class MgraphError(Exception):
     def __str__(self) -> str:
         return printable(super().__str__())
 
-    __module__ = "mgraph"
-
 
 class DocumentError(MgraphError):
     """A document that breaks the format.
@@ -34,8 +32,6 @@ class DocumentError(MgraphError):
     ``path`` is the JSON path of the offending value (``$.nodes[3].args[1]``), ``node`` the id of the
     node it lies in, ``file`` the file it was read from; each may be None.
     """
-
-    __module__ = "mgraph"
 
     def __init__(self, message: str, path: str | None = None, node: str | None = None, file: str | None = None) -> None:
         super().__init__(message)
@@ -51,13 +47,9 @@ class DocumentError(MgraphError):
 class VersionError(DocumentError):
     """A document of a format version that this release does not read."""
 
-    __module__ = "mgraph"
-
 
 class CycleError(DocumentError):
     """Nodes that depend on themselves. ``cycle`` lists the ids, each an operand of the next."""
-
-    __module__ = "mgraph"
 
     def __init__(self, message: str, cycle: list[str]) -> None:
         super().__init__(message, path="$.nodes")
@@ -68,25 +60,22 @@ class CycleError(DocumentError):
 class FileError(MgraphError):
     """A file that cannot be read, decoded or written."""
 
-    __module__ = "mgraph"
-
 
 class ReplayError(MgraphError):
     """An override, output or seed that does not fit the graph, or an input with no number."""
-
-    __module__ = "mgraph"
 
 
 class FormatError(MgraphError):
     """What another tool made cannot be imported, or its format cannot hold a document."""
 
-    __module__ = "mgraph"
-
 
 class DrawError(MgraphError):
     """A picture that cannot be drawn."""
 
-    __module__ = "mgraph"
+
+_TREE = (MgraphError, DocumentError, VersionError, CycleError, FileError, ReplayError, FormatError, DrawError)
+for _error in _TREE:
+    _error.__module__ = "mgraph"
 
 
 def printable(text: str) -> str:

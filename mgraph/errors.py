@@ -15,7 +15,7 @@ Passing something that is not a number to a ``Value`` is Python's own ``TypeErro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import islice
 
 
@@ -92,6 +92,20 @@ def shown(value: object, limit: int = 60) -> str:
     except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
         return f"an integer of {value.bit_length():,} bits" if isinstance(value, int) else f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def some(names: Sequence[str]) -> str:
+    """Some names for a message: the first eight."""
+    return ", ".join(map(shown, names[:8])) + ", …" * (len(names) > 8)
+
+
+def repeated(keys: Iterable[Hashable]) -> tuple[int, int] | None:
+    """The places of the first key that has been there before: where it was, and where it is again."""
+    seen: dict[Hashable, int] = {}
+    for k, key in enumerate(keys):
+        if seen.setdefault(key, k) != k:
+            return seen[key], k
+    return None
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from mgraph.errors import DocumentError, shown
+from mgraph.errors import DocumentError, repeated, shown
 
 EXACT_INT = 2**53 - 1
 """Every integer up to here is a double of its own; free-form JSON holds no larger one (RFC 7493, section 2.2)."""
@@ -119,12 +119,13 @@ class _Repeated(dict[str, Any]):
 
 
 def _keep_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = _Repeated(pairs)
+    found = dict(pairs)
     if len(found) == len(pairs):
-        return dict(found)
-    seen: set[str] = set()
-    found.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-    return found
+        return found
+    marked, again = _Repeated(found), repeated(key for key, _ in pairs)
+    assert again is not None
+    marked.key = pairs[again[1]][0]
+    return marked
 
 
 def refuse_marked(value: Any, path: str) -> None:
@@ -173,13 +174,6 @@ def past_64_bits(value: Any) -> bool:
         return abs(value) >= 2.0**63
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(map(past_64_bits, children))
-
-
-def with_long_integers(raw: bytes) -> Any:
-    """Parse JSON that is known to be well-formed, by a parser that keeps integers of any length."""
-    import json
-
-    return json.loads(raw)
 
 
 def step(key: str | int) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
 from mgraph.document.model import Document, Node, arranged
-from mgraph.errors import CycleError, DocumentError, ReplayError, nearest, shown
+from mgraph.errors import CycleError, DocumentError, ReplayError, nearest, repeated, shown, some
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
@@ -65,7 +65,7 @@ class Wiring:
         """Position of every operand of every node, in order and flat; -1 for a literal."""
         ordered = self._scan()
         if len(self.index) != len(self.nodes):
-            raise _repeated_id(self.nodes)
+            _refuse_repeated(self.nodes)
         _refuse_lookalikes(self.nodes)
         if not ordered:
             self._refuse_missing_operands()
@@ -132,10 +132,8 @@ class Wiring:
         for path, name in references:
             if name not in self.index:
                 raise DocumentError(f"there is no node {shown(name)}.{nearest(name, self.index)}", path)
-        if len(set(outputs)) != len(outputs):
-            seen: set[str] = set()
-            k = next(k for k, name in enumerate(outputs) if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-            raise DocumentError(f"the output {shown(outputs[k])} is repeated", f"$.outputs[{k}]")
+        if again := repeated(outputs):
+            raise DocumentError(f"the output {shown(outputs[again[1]])} is repeated", f"$.outputs[{again[1]}]")
         for name in seeds:
             if self.op(name) == CONSTANT:
                 raise DocumentError("a constant gets no gradient, so it cannot be a seed", "$.seeds", name)
@@ -209,13 +207,14 @@ class Wiring:
         if len(candidates) == 1:
             return candidates[0]
         if candidates:
-            some = ", ".join(map(shown, candidates[:8])) + (", …" if len(candidates) > 8 else "")
-            raise ReplayError(f"{len(candidates)} nodes are labelled {shown(name)}; name one by its id: {some}")
+            message = f"{len(candidates)} nodes are labelled {shown(name)}; name one by its id: {some(candidates)}"
+            raise ReplayError(message)
         known = dict.fromkeys((*self.inputs, *self.parameters, *self._by_label, *self.index))
         raise ReplayError(
-            f"no node has the id or label {shown(name)}.{nearest(name, known)} The inputs are {_some(self.inputs)}"
-            + (f"; the parameters are {_some(self.parameters)}" if self.parameters else "")
-            + f"; the outputs are {_some(self.outputs)}"
+            f"no node has the id or label {shown(name)}.{nearest(name, known)}"
+            + f" The inputs are {some(self.inputs) or 'none'}"
+            + (f"; the parameters are {some(self.parameters)}" if self.parameters else "")
+            + f"; the outputs are {some(self.outputs)}"
         )
 
     @cached_property
@@ -308,17 +307,10 @@ class Wiring:
         return arranged(document)
 
 
-def _some(names: list[str]) -> str:
-    return (", ".join(map(shown, names[:8])) + (", …" if len(names) > 8 else "")) if names else "none"
-
-
-def _repeated_id(nodes: list[Node]) -> DocumentError:
-    seen: dict[str, int] = {}
-    for k, node in enumerate(nodes):
-        first = seen.setdefault(node["id"], k)
-        if first != k:
-            return DocumentError(f"the id is taken: $.nodes[{first}] has it too", f"$.nodes[{k}].id", node["id"])
-    raise AssertionError("no id is repeated")
+def _refuse_repeated(nodes: list[Node]) -> None:
+    if again := repeated(node["id"] for node in nodes):
+        first, k = again
+        raise DocumentError(f"the id is taken: $.nodes[{first}] has it too", f"$.nodes[{k}].id", nodes[k]["id"])
 
 
 def _refuse_lookalikes(nodes: list[Node]) -> None:
@@ -327,15 +319,13 @@ def _refuse_lookalikes(nodes: list[Node]) -> None:
         return
     from unicodedata import normalize
 
-    seen: dict[str, int] = {}
-    for k, node in enumerate(nodes):
-        first = seen.setdefault(normalize("NFC", node["id"]), k)
-        if first != k:
-            message = (
-                f"the id looks like that of $.nodes[{first}]: {node['id']!a} and {nodes[first]['id']!a}"
-                " differ only in Unicode normalisation"
-            )
-            raise DocumentError(message, f"$.nodes[{k}].id", node["id"])
+    if again := repeated(normalize("NFC", node["id"]) for node in nodes):
+        first, k = again
+        message = (
+            f"the id looks like that of $.nodes[{first}]: {nodes[k]['id']!a} and {nodes[first]['id']!a}"
+            " differ only in Unicode normalisation"
+        )
+        raise DocumentError(message, f"$.nodes[{k}].id", nodes[k]["id"])
 
 
 def _cycle(edges: list[tuple[str, str, int, str]], index: dict[str, int]) -> CycleError:

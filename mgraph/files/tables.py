@@ -18,7 +18,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-from mgraph.errors import FileError, printable, shown
+from mgraph.errors import FileError, printable, repeated, shown
 from mgraph.files import atomic
 
 CHUNK = 16_384
@@ -159,10 +159,8 @@ def _objects(name: str, lines: Iterator[str]) -> Iterator[tuple[int, dict[str, A
     import orjson
 
     def whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        repeated = next((key for key in keys if keys.count(key) > 1), None)
-        if repeated is not None:
-            raise FileError(f"{name}, line {k:,}: the key {shown(repeated)} is repeated")
+        if again := repeated(key for key, _ in pairs):
+            raise FileError(f"{name}, line {k:,}: the key {shown(pairs[again[1]][0])} is repeated")
         return dict(pairs)
 
     for k, line in enumerate(lines, 1):
@@ -216,9 +214,8 @@ def _parquet(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str
 
 
 def _refuse_repeated(where: str, header: list[str]) -> None:
-    for k, column in enumerate(header):
-        if column in header[:k]:
-            raise FileError(f"{where}: the column {shown(column)} is there twice")
+    if again := repeated(header):
+        raise FileError(f"{where}: the column {shown(header[again[1]])} is there twice")
 
 
 def _number(x: object, where: str) -> float:

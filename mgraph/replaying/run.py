@@ -12,7 +12,7 @@ from mgraph import seams
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES
 from mgraph.document.model import Document, Node, arranged, number
 from mgraph.document.wiring import Column, Wiring
-from mgraph.errors import ReplayError, shown
+from mgraph.errors import ReplayError, shown, some
 from mgraph.replaying.plan import Plan
 from mgraph.replaying.reference import Execute, reference
 
@@ -100,9 +100,8 @@ def replay(
     leaves = {wiring.index[name]: x for name, x in given.items()}
     missing = [wiring.nodes[slot]["id"] for slot in plan.unset if slot not in leaves]
     if missing:
-        some = ", ".join(map(shown, missing[:8])) + (", …" if len(missing) > 8 else "")
         what = "an input has" if len(missing) == 1 else f"{len(missing):,} inputs have"
-        raise ReplayError(f"{what} no recorded number and must be given one: {some}")
+        raise ReplayError(f"{what} no recorded number and must be given one: {some(missing)}")
     plan = plan.frozen(leaves)
     start = seeds_of(wiring, seeds)
     data, found = (execute or reference)(

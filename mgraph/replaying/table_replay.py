@@ -7,7 +7,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from mgraph.arithmetic.ops import CONSTANT
-from mgraph.errors import FileError, ReplayError, shown
+from mgraph.errors import FileError, ReplayError, shown, some
 from mgraph.files import tables
 from mgraph.files.atomic import display
 from mgraph.replaying.choice import Engines, load_compiled
@@ -76,8 +76,7 @@ def _leaves(plan: Plan, names: list[str], fixed: Mapping[str, float], where: str
         leaves.append(leaf)
     missing = [node for node in (plan.wiring.nodes[slot]["id"] for slot in plan.unset) if node not in given]
     if missing:
-        message = f"there is no column for {', '.join(map(shown, missing[:8]))}, which has no recorded number"
-        raise FileError(f"{where}: {message}")
+        raise FileError(f"{where}: there is no column for {some(missing)}, which has no recorded number")
     if not leaves:
         raise FileError(f"{where}: there are none; name at least one input or parameter")
     return leaves

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mgraph.arithmetic.ops import INPUT
-from mgraph.errors import ReplayError, shown
+from mgraph.errors import ReplayError, shown, some
 from mgraph.replaying.choice import Engines, load_compiled
 from mgraph.replaying.plan import Plan
 from mgraph.replaying.run import real, replay
@@ -80,10 +80,9 @@ def objective(plan: Plan, loss: str | None, data: Mapping[str, Sequence[float]] 
     wiring = plan.wiring
     outputs = wiring.outputs
     if loss is None and len(outputs) != 1:
-        some = ", ".join(map(shown, outputs[:8]))
         raise ReplayError(
-            f"the graph has {len(outputs)} outputs, {some}; name the one to make small: loss={shown(outputs[0])}"
-            f" (on the command line, --loss {outputs[0]})"
+            f"the graph has {len(outputs)} outputs, {some(outputs)}; name the one to make small:"
+            f" loss={shown(outputs[0])} (on the command line, --loss {outputs[0]})"
         )
     name = wiring.resolve(loss) if loss is not None else outputs[0]
     parameters = wiring.parameters
@@ -104,8 +103,8 @@ def _columns(plan: Plan, data: Mapping[str, Sequence[float]]) -> dict[str, list[
             raise ReplayError(f"row {bad} of the column {shown(leaf)} is {columns[leaf][bad]}; it must be finite")
     lengths = {leaf: len(column) for leaf, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        some = ", ".join(f"{shown(leaf)} has {length:,}" for leaf, length in list(lengths.items())[:4])
-        raise ReplayError(f"the columns are not of one length: {some}")
+        few = ", ".join(f"{shown(leaf)} has {length:,}" for leaf, length in list(lengths.items())[:4])
+        raise ReplayError(f"the columns are not of one length: {few}")
     if not any(lengths.values()):
         raise ReplayError("the data has no rows")
     return columns

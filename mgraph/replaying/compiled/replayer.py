@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mgraph.arithmetic.ops import CONSTANT
-from mgraph.errors import ReplayError, shown
+from mgraph.errors import ReplayError, shown, some
 from mgraph.replaying.compiled import loops
 from mgraph.replaying.compiled.layout import CODES, lay_out
 from mgraph.replaying.compiled.loops import LANES, Columns, State
@@ -220,8 +220,7 @@ class Replayer:
     def _refuse_unset(self, unset: Iterable[int]) -> None:
         missing = [self._plan.wiring.nodes[slot]["id"] for slot in sorted(unset)]
         if missing:
-            some = ", ".join(map(shown, missing[:8])) + (", …" if len(missing) > 8 else "")
-            raise ReplayError(f"there is no number for {some}; it must be given one")
+            raise ReplayError(f"there is no number for {some(missing)}; it must be given one")
 
     def batch(
         self,
@@ -279,8 +278,8 @@ class Replayer:
                     raise ReplayError(f"the column {shown(name)} is not a sequence of real numbers")
             lengths = {name: len(column) for name, column in zip(names, columns, strict=True)}
             if len(set(lengths.values())) > 1:
-                some = ", ".join(f"{shown(name)} has {length:,}" for name, length in list(lengths.items())[:4])
-                raise ReplayError(f"the columns are not of one length: {some}")
+                few = ", ".join(f"{shown(name)} has {length:,}" for name, length in list(lengths.items())[:4])
+                raise ReplayError(f"the columns are not of one length: {few}")
             table = np.column_stack([column.astype(np.float64) for column in columns]) if names else np.empty((0, 0))
         else:
             table = np.asarray(inputs)
@@ -288,7 +287,7 @@ class Replayer:
             if table.ndim != 2 or table.shape[1] != len(names) or table.dtype.kind not in "iuf":
                 shape = " × ".join(map(str, table.shape))
                 message = f"the inputs are an array of {table.dtype} of shape {shape}; it should be real numbers,"
-                raise ReplayError(f"{message} rows × {len(names)} ({', '.join(map(shown, names[:8]))})")
+                raise ReplayError(f"{message} rows × {len(names)} ({some(names)})")
         slots = [self._slot(name, "set") for name in names]
         if len(set(slots)) != len(slots):
             raise ReplayError("two columns are of the same leaf")

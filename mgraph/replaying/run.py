@@ -158,13 +158,26 @@ def overrides(wiring: Wiring, inputs: Mapping[str, float]) -> dict[str, float]:
     """The numbers to replay with, by id. Raises ReplayError."""
     found: dict[str, float] = {}
     for given, x in inputs.items():
-        name = wiring.resolve(given)
+        name = settable(wiring, given)
         if name in found:
             raise ReplayError(f"{shown(name)} is given two numbers, once as {shown(given)}")
         found[name] = real(x, given)
-        if wiring.op(name) == CONSTANT:
-            raise ReplayError(f"{shown(name)} is a constant, which cannot be set; an input or a parameter can")
     return found
+
+
+def settable(wiring: Wiring, given: str) -> str:
+    """The id of a node that may be given a number, by id or unique label. Raises ReplayError for a constant."""
+    name = wiring.resolve(given)
+    if wiring.op(name) == CONSTANT:
+        raise ReplayError(f"{shown(name)} is a constant, which cannot be set; an input or a parameter can")
+    return name
+
+
+def refuse_unequal(lengths: Mapping[str, int]) -> None:
+    """Raise ReplayError for columns, by name, that are not of one length."""
+    if len(set(lengths.values())) > 1:
+        few = ", ".join(f"{shown(name)} has {length:,}" for name, length in list(lengths.items())[:4])
+        raise ReplayError(f"the columns are not of one length: {few}")
 
 
 def seeds_of(wiring: Wiring, seeds: Mapping[str, float] | None) -> dict[str, float]:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from mgraph.arithmetic.ops import CONSTANT
 from mgraph.errors import FileError, ReplayError, shown, some
 from mgraph.files import tables
 from mgraph.files.atomic import display
 from mgraph.replaying.choice import Engines, load_compiled
 from mgraph.replaying.plan import Plan
-from mgraph.replaying.run import replay
+from mgraph.replaying.run import replay, settable
 
 MORE = 20
 """How many chunks to expect of a table whose first one is full."""
@@ -56,8 +55,10 @@ def replay_table(
         count = len(first[0]) if first else 0
         expected = count * (MORE if count == tables.CHUNK else 1)
         used, _ = Engines().choose("compiled" if arithmetic == "fast" else engine, plan, expected, rows=True)
-        made = _by_machine if used == "compiled" else _by_reference
-        run = made(plan, leaves, fixed, backward, arithmetic)
+        if used == "compiled":
+            run = _by_machine(plan, leaves, fixed, backward, arithmetic)
+        else:
+            run = _by_reference(plan, leaves, fixed, backward)
         with tables.written(target, header) as write:
             for chunk in chain([first] if first else [], chunks):
                 write(run(chunk))
@@ -96,11 +97,9 @@ def _header(outputs: list[str], leaves: list[str]) -> list[str]:
 
 def _leaf(plan: Plan, given: str, where: str) -> str:
     try:
-        name = plan.wiring.resolve(given)
+        name = settable(plan.wiring, given)
     except ReplayError as error:
         raise FileError(f"{where}: {error}") from None
-    if plan.wiring.op(name) == CONSTANT:
-        raise FileError(f"{where}: {shown(name)} is a constant, which cannot be set; an input or a parameter can")
     if "args" in plan.wiring.nodes[plan.wiring.index[name]]:
         raise FileError(f"{where}: {shown(name)} is computed; a column is an input or a parameter")
     return name
@@ -118,7 +117,7 @@ def _by_machine(plan: Plan, leaves: list[str], fixed: Mapping[str, float], backw
     return run
 
 
-def _by_reference(plan: Plan, leaves: list[str], fixed: Mapping[str, float], backward: bool, arithmetic: str) -> Run:
+def _by_reference(plan: Plan, leaves: list[str], fixed: Mapping[str, float], backward: bool) -> Run:
     outputs = plan.wiring.outputs
 
     def one(row: tuple[float, ...]) -> list[float]:

@@ -11,7 +11,7 @@ from mgraph.arithmetic.ops import INPUT
 from mgraph.errors import ReplayError, shown, some
 from mgraph.replaying.choice import Engines, load_compiled
 from mgraph.replaying.plan import Plan
-from mgraph.replaying.run import real, replay
+from mgraph.replaying.run import real, refuse_unequal, replay
 
 Rate = float | Callable[[int], float]
 Update = Callable[[list[float], list[float], float], list[float]]
@@ -102,9 +102,7 @@ def _columns(plan: Plan, data: Mapping[str, Sequence[float]]) -> dict[str, list[
         if bad is not None:
             raise ReplayError(f"row {bad} of the column {shown(leaf)} is {columns[leaf][bad]}; it must be finite")
     lengths = {leaf: len(column) for leaf, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        few = ", ".join(f"{shown(leaf)} has {length:,}" for leaf, length in list(lengths.items())[:4])
-        raise ReplayError(f"the columns are not of one length: {few}")
+    refuse_unequal(lengths)
     if not any(lengths.values()):
         raise ReplayError("the data has no rows")
     return columns

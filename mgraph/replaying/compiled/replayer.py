@@ -23,7 +23,7 @@ from mgraph.replaying.compiled.loops import LANES, Columns, State
 from mgraph.replaying.compiled.machine_code import Code
 from mgraph.replaying.compiled.native import Array
 from mgraph.replaying.plan import Plan
-from mgraph.replaying.run import real, seeds_of
+from mgraph.replaying.run import real, refuse_unequal, seeds_of, settable
 
 THREADS = cpu_count() or 1
 
@@ -104,26 +104,21 @@ class Engine:
         self, plan: Plan, leaves: Mapping[int, float], seeds: Mapping[int, float] | None
     ) -> tuple[list[float], Sequence[float | None]]:
         """The nodes' numbers by slot, and their adjoints if there are seeds."""
-        with self._lock:
-            return self._replay(plan, leaves, seeds)
-
-    def _replay(
-        self, plan: Plan, leaves: Mapping[int, float], seeds: Mapping[int, float] | None
-    ) -> tuple[list[float], Sequence[float | None]]:
         start = seeds or {}
-        if self._last is None or self._last[0] is not plan or self._last[1] != list(start):
-            self._last = plan, list(start), Arrays(plan, start, None, fast=False)
-        arrays = self._last[2]
-        arrays.sow(start)
-        position = arrays.layout.position
-        arrays.state.data[position] = arrays.initial
-        for slot, x in leaves.items():
-            arrays.state.data[position[slot]] = x
-        arrays.forward()
-        if seeds is None:
-            return arrays.by_slot(arrays.state.data), [None] * plan.size
-        arrays.backward()
-        return arrays.by_slot(arrays.state.data), arrays.by_slot(arrays.state.adjoints)
+        with self._lock:
+            if self._last is None or self._last[0] is not plan or self._last[1] != list(start):
+                self._last = plan, list(start), Arrays(plan, start, None, fast=False)
+            arrays = self._last[2]
+            arrays.sow(start)
+            position = arrays.layout.position
+            arrays.state.data[position] = arrays.initial
+            for slot, x in leaves.items():
+                arrays.state.data[position[slot]] = x
+            arrays.forward()
+            if seeds is None:
+                return arrays.by_slot(arrays.state.data), [None] * plan.size
+            arrays.backward()
+            return arrays.by_slot(arrays.state.data), arrays.by_slot(arrays.state.adjoints)
 
 
 @dataclass(frozen=True)
@@ -161,7 +156,7 @@ class Replayer:
             raise ReplayError(f"the arithmetic is 'exact' or 'fast', not {shown(arithmetic)}")
         self._plan, wiring = plan, plan.wiring
         self._seeds = {wiring.index[name]: seed for name, seed in seeds_of(wiring, seeds).items()}
-        requested = None if gradients is None else [self._slot(name, "gradient") for name in gradients]
+        requested = None if gradients is None else [self._differentiable(name) for name in gradients]
         self._arrays = Arrays(plan, self._seeds, requested, arithmetic == "fast")
         self._requested = None if requested is None else set(requested)
         self._unset = set(plan.unset)
@@ -185,13 +180,17 @@ class Replayer:
         position, index = self._arrays.layout.position, self._plan.wiring.index
         return {name: float(self.data[position[index[name]]]) for name in self._plan.wiring.outputs}
 
-    def _slot(self, given: str, purpose: str) -> int:
+    def _differentiable(self, given: str) -> int:
         wiring = self._plan.wiring
         name = wiring.resolve(given)
         if wiring.op(name) == CONSTANT:
-            why = "cannot be set; an input or a parameter can" if purpose == "set" else "gets no gradient"
-            raise ReplayError(f"{shown(name)} is a constant, which {why}")
-        if purpose == "set" and "args" in wiring.nodes[wiring.index[name]]:
+            raise ReplayError(f"{shown(name)} is a constant, which gets no gradient")
+        return wiring.index[name]
+
+    def _leaf(self, given: str) -> int:
+        wiring = self._plan.wiring
+        name = settable(wiring, given)
+        if "args" in wiring.nodes[wiring.index[name]]:
             message = f"{shown(name)} is computed, so it cannot be set here; replay(inputs=…) makes it act as a leaf"
             raise ReplayError(message)
         return wiring.index[name]
@@ -202,7 +201,7 @@ class Replayer:
         Raises ReplayError for a name that does not exist, a constant, an operation, and what is not a number.
         """
         if name not in self._settable:
-            slot = self._slot(name, "set")
+            slot = self._leaf(name)
             self._settable[name] = slot, int(self._arrays.layout.position[slot])
         slot, place = self._settable[name]
         self._arrays.state.data[place] = x if type(x) is float else real(x, name)
@@ -241,7 +240,7 @@ class Replayer:
         wiring, arrays, state = self._plan.wiring, self._arrays, self._arrays.state
         self._refuse_unset(self._unset.difference(slots))
         chosen = names if gradients is True else [] if gradients is False else list(gradients)
-        wrt = [self._slot(name, "gradient") for name in chosen]
+        wrt = [self._differentiable(name) for name in chosen]
         if self._requested is not None and not self._requested.issuperset(wrt):
             raise ReplayError("this replayer was compiled for the gradients of other leaves")
         roots = wiring.outputs if outputs is None else [wiring.resolve(name) for name in outputs]
@@ -276,10 +275,7 @@ class Replayer:
             for name, column in zip(names, columns, strict=True):
                 if column.ndim != 1 or column.dtype.kind not in "iuf":
                     raise ReplayError(f"the column {shown(name)} is not a sequence of real numbers")
-            lengths = {name: len(column) for name, column in zip(names, columns, strict=True)}
-            if len(set(lengths.values())) > 1:
-                few = ", ".join(f"{shown(name)} has {length:,}" for name, length in list(lengths.items())[:4])
-                raise ReplayError(f"the columns are not of one length: {few}")
+            refuse_unequal({name: len(column) for name, column in zip(names, columns, strict=True)})
             table = np.column_stack([column.astype(np.float64) for column in columns]) if names else np.empty((0, 0))
         else:
             table = np.asarray(inputs)
@@ -288,7 +284,7 @@ class Replayer:
                 shape = " × ".join(map(str, table.shape))
                 message = f"the inputs are an array of {table.dtype} of shape {shape}; it should be real numbers,"
                 raise ReplayError(f"{message} rows × {len(names)} ({some(names)})")
-        slots = [self._slot(name, "set") for name in names]
+        slots = [self._leaf(name) for name in names]
         if len(set(slots)) != len(slots):
             raise ReplayError("two columns are of the same leaf")
         return names, slots, np.ascontiguousarray(table, np.float64)

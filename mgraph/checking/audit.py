@@ -14,7 +14,6 @@ from math import nan
 
 from mgraph.arithmetic.ops import LEAVES
 from mgraph.checking.finite_differences import Differences, differentiate
-from mgraph.document.model import Document
 from mgraph.document.strict_json import EXACT_INT
 from mgraph.errors import ReplayError, shown
 from mgraph.replaying.plan import Plan
@@ -139,24 +138,16 @@ def count_ulps(distance: int) -> str:
     return "NaN against a number" if distance >= 2**64 else f"{distance:,} ulp"
 
 
-def tolerance_of(document: Document, given: int | None) -> int:
-    """The tolerance in ULP: the one given, else the document's, else 0.
-
-    Raises ReplayError for one that a document could not state: it is from 0 to 2**53 - 1.
-    """
-    if given is None:
-        return document["tolerance"]["ulps"] if "tolerance" in document else 0
-    if not 0 <= given <= EXACT_INT:
-        raise ReplayError(f"a tolerance is from 0 to {EXACT_INT} ulp, not {shown(given)}")
-    return given
-
-
 def verify(plan: Plan, tolerance: int | None = None, strict: bool = False, finite_differences: bool = True) -> Report:
     """Check a document against itself; see the module. With ``strict`` the full replay's distance counts too.
 
-    Time and memory grow linearly with the document. Raises ReplayError for a tolerance out of range.
+    ``tolerance`` is in ULP, by default the document's. Time and memory grow linearly with the document. Raises
+    ReplayError for a tolerance that no document could state: it is from 0 to 2**53 - 1.
     """
-    audit = _Audit(plan, tolerance_of(plan.wiring.document, tolerance))
+    limit = plan.wiring.tolerance if tolerance is None else tolerance
+    if not 0 <= limit <= EXACT_INT:
+        raise ReplayError(f"a tolerance is from 0 to {EXACT_INT} ulp, not {shown(limit)}")
+    audit = _Audit(plan, limit)
     audit.check_data()
     audit.suspect_leaves()
     audit.check_gradients()
@@ -186,11 +177,11 @@ class _Audit:
     """
 
     def __init__(self, plan: Plan, limit: int) -> None:
-        nodes = plan.wiring.nodes
+        wiring = plan.wiring
         self.plan, self.limit = plan, limit
-        self.data = [_float(node.get("data")) for node in nodes]
-        self.grad = [_float(node.get("grad")) for node in nodes]
-        self.seeds = {plan.wiring.index[name]: seed for name, seed in plan.wiring.seeds.items()}
+        self.data: Numbers = wiring.data.numbers
+        self.grad: Numbers = wiring.grad.numbers
+        self.seeds = {wiring.index[name]: seed for name, seed in wiring.seeds.items()}
         self.checked = [k for k in plan.targets if self.data[k] is not None]
         self.graded: list[int] = []
         self.found: list[Discrepancy] = []
@@ -236,14 +227,14 @@ class _Audit:
         self.graded = [k for k, x in enumerate(self.grad) if x is not None and k not in self.untold]
         if not self.graded:
             return
-        self.basis, self.passed = _known(self.numbers), self.grad
+        self.basis, self.passed = _filled(self.numbers, nan), self.grad
         self.adjoints = sweep(self.plan, self.basis, self.seeds, self.passed)
-        found = self._compare("grad", self.graded, self.grad, _settled(self.adjoints))
+        found = self._compare("grad", self.graded, self.grad, _filled(self.adjoints, 0.0))
         off = self._past_limit(found)
         if off:
-            self.basis, self.passed = _known(self.mended), _without(self.grad, off)
+            self.basis, self.passed = _filled(self.mended, nan), _without(self.grad, off)
             self.adjoints = sweep(self.plan, self.basis, self.seeds, self.passed)
-            found = self._uncleared(found, _settled(self.adjoints))
+            found = self._uncleared(found, _filled(self.adjoints, 0.0))
         self.found += found
 
     def in_order(self) -> list[Discrepancy]:
@@ -257,8 +248,8 @@ class _Audit:
         follows = not self.found and len(self.checked) == len(plan.targets)
         if follows and len(self.graded) + len(plan.fixed) == plan.size:
             return Replayed()
-        again = _known(numbers) if follows else forward(plan, {})
-        back = _settled(sweep(plan, again, self.seeds))
+        again = _filled(numbers, nan) if follows else forward(plan, {})
+        back = _filled(sweep(plan, again, self.seeds), 0.0)
         return Replayed(
             _worst(self._compare("data", self.checked, self.data, again)),
             _worst(self._compare("grad", self.graded, self.grad, back)),
@@ -340,9 +331,9 @@ def _unknown(plan: Plan, data: Numbers, grad: Numbers) -> set[int]:
     return found
 
 
-def _known(numbers: Numbers) -> list[float]:
-    """The numbers with NaN for those that are not known."""
-    return [nan if x is None else x for x in numbers]
+def _filled(numbers: Numbers, filler: float) -> list[float]:
+    """The numbers, with another one for those that are not known."""
+    return [filler if x is None else x for x in numbers]
 
 
 def _without(numbers: Numbers, slots: Iterable[int]) -> list[float | None]:
@@ -354,11 +345,3 @@ def _without(numbers: Numbers, slots: Iterable[int]) -> list[float | None]:
 
 def _worst(found: list[Discrepancy]) -> Discrepancy | None:
     return max(found, key=lambda d: d.ulps, default=None)
-
-
-def _settled(adjoints: Numbers) -> list[float | None]:
-    return [0.0 if x is None else x for x in adjoints]
-
-
-def _float(recorded: float | str | None) -> float | None:
-    return None if recorded is None else float(recorded)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
-from mgraph.checking.audit import tolerance_of, ulps
+from mgraph.checking.audit import ulps
 from mgraph.checking.node_matching import matched, operand_changes
 from mgraph.document.canonical_order import bits, own_seeds, value
 from mgraph.document.model import Document, Node
@@ -176,9 +176,8 @@ def _whole_causes(a: Wiring, b: Wiring, to: Sequence[int | None]) -> list[Cause]
             x, y = new.get(name), b.seeds.get(name)
             if x is None or y is None or bits(x) != bits(y):
                 causes.append(Cause("seed", name, x, y))
-    tolerances = tolerance_of(a.document, None), tolerance_of(b.document, None)
-    if tolerances[0] != tolerances[1]:
-        causes.append(Cause("tolerance", None, *tolerances))
+    if a.tolerance != b.tolerance:
+        causes.append(Cause("tolerance", None, a.tolerance, b.tolerance))
     return causes
 
 

@@ -66,7 +66,7 @@ class View:
     @property
     def tolerance(self) -> int:
         """How far recorded numbers may be from replayed ones, in units in the last place."""
-        return self._wiring.document.get("tolerance", {"ulps": 0})["ulps"]
+        return self._wiring.tolerance
 
     @property
     def nodes(self) -> Nodes:

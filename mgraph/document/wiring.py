@@ -184,6 +184,11 @@ class Wiring:
         unused = [node for node in self.nodes if node["id"] not in used]
         return [node["id"] for node in unused if node["op"] not in LEAVES] or [node["id"] for node in unused]
 
+    @property
+    def tolerance(self) -> int:
+        """How far recorded numbers may be from replayed ones, in units in the last place: the document's, else 0."""
+        return self.document["tolerance"]["ulps"] if "tolerance" in self.document else 0
+
     @cached_property
     def seeds(self) -> Mapping[str, float]:
         """Adjoints that the backward pass starts from: the document's, else 1.0 on every output but constants."""

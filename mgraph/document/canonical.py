@@ -82,14 +82,10 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, float):
         return _canonical_number(value)
     if isinstance(value, dict):
-        return {key: _canonical(value[key]) for key in sorted(value, key=_utf16)}
+        return {key: _canonical(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
     if isinstance(value, list):
         return [_canonical(each) for each in value]
     return value
-
-
-def _utf16(key: str) -> bytes:
-    return key.encode("utf-16-be")
 
 
 def _ecmascript(x: float) -> bytes:

@@ -74,12 +74,10 @@ def extract(raw: bytes) -> bytes | None:
         where = f"line {error.lineno:,}, column {error.offset + 1:,}"
         if told.found is not None:
             raise FormatError(f"the graph in this picture ends in the middle, at {where} (cut short?)") from None
-        raise FormatError(f"no graph in this picture, which is not whole XML: {_words(error)}, at {where}") from None
+        raise FormatError(
+            f"no graph in this picture, which is not whole XML: {expat.errors.messages[error.code]}, at {where}"
+        ) from None
     root = told.root.rpartition(" ")[2]
     if root != "svg":
         raise FormatError(f"XML, but no SVG picture: its root is <{root[:60]}>")
     return None
-
-
-def _words(error: expat.ExpatError) -> str:
-    return expat.errors.messages[error.code]

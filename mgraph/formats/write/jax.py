@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from mgraph.document.wiring import Wiring
-from mgraph.formats.write.programs import INFIX, Dialect, module
+from mgraph.formats.write.programs import INFIX, Dialect, functions, module
 
 OPS = {
     **INFIX,
+    **functions("jnp.", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "abs", "maximum", "minimum"),
     "pow": "jnp.power({0}, {1})",
-    "exp": "jnp.exp({0})",
-    "expm1": "jnp.expm1({0})",
-    "log": "jnp.log({0})",
-    "log1p": "jnp.log1p({0})",
-    "sqrt": "jnp.sqrt({0})",
-    "tanh": "jnp.tanh({0})",
     "sigmoid": "jax.nn.sigmoid({0})",
     "relu": "jax.nn.relu({0})",
-    "sin": "jnp.sin({0})",
-    "cos": "jnp.cos({0})",
-    "abs": "jnp.abs({0})",
-    "maximum": "jnp.maximum({0}, {1})",
-    "minimum": "jnp.minimum({0}, {1})",
     "greater": "jnp.where({0} > {1}, 1.0, jnp.where({0} <= {1}, 0.0, jnp.nan))",
     "gate": "jnp.where({0} == 0.0, 0.0, {0} * {1})",
 }

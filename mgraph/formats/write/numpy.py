@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from mgraph.document.wiring import Wiring
-from mgraph.formats.write.programs import INFIX, Dialect, module
+from mgraph.formats.write.programs import INFIX, Dialect, functions, module
 
 OPS = {
     **INFIX,
+    **functions("np.", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "sin", "cos", "abs"),
     "pow": "np.power({0}, {1})",
-    "exp": "np.exp({0})",
-    "expm1": "np.expm1({0})",
-    "log": "np.log({0})",
-    "log1p": "np.log1p({0})",
-    "sqrt": "np.sqrt({0})",
-    "tanh": "np.tanh({0})",
     "sigmoid": "1.0 / (1.0 + np.exp(-{0}))",
     "relu": "np.where({0} <= 0.0, 0.0, {0})",
-    "sin": "np.sin({0})",
-    "cos": "np.cos({0})",
-    "abs": "np.abs({0})",
     "maximum": "maximum({0}, {1})",
     "minimum": "-maximum(-{0}, -{1})",
     "greater": "np.where({0} > {1}, 1.0, np.where({0} <= {1}, 0.0, np.nan))",

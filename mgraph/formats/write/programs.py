@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from math import isfinite
 from typing import NamedTuple
 
-from mgraph.arithmetic.ops import CONSTANT, LEAVES
+from mgraph.arithmetic.ops import CONSTANT, LEAVES, OPS
 from mgraph.document.canonical import digest
 from mgraph.document.model import Node
 from mgraph.document.wiring import Wiring
@@ -18,6 +18,11 @@ from mgraph.transforming.derivatives import gradient
 
 INFIX = {"neg": "-{0}", "add": "{0} + {1}", "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}"}
 """What most languages write alike."""
+
+
+def functions(prefix: str, *names: str) -> dict[str, str]:
+    """The templates of ops that are functions of the same name, behind a prefix such as ``np.``."""
+    return {name: f"{prefix}{name}({', '.join(['{0}', '{1}'][: OPS[name].arity])})" for name in names}
 
 
 def expressions(

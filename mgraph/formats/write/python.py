@@ -6,29 +6,18 @@ from inspect import getsource
 
 from mgraph.arithmetic import ops
 from mgraph.document.wiring import Wiring
-from mgraph.formats.write.programs import INFIX, Dialect, module
+from mgraph.formats.write.programs import INFIX, Dialect, functions, module
 
 _OWN = ("div", "sqrt", "relu", "maximum", "minimum", "greater", "gate")
 
 OPS = {
     **INFIX,
+    **functions("", "exp", "expm1", "log", "log1p", "sqrt", "relu", "sin"),
+    **functions("", "cos", "abs", "maximum", "minimum", "greater", "gate"),
     "div": "div({0}, {1})",  # which Python would raise at 0
     "pow": "power({0}, {1})",
-    "exp": "exp({0})",
-    "expm1": "expm1({0})",
-    "log": "log({0})",
-    "log1p": "log1p({0})",
-    "sqrt": "sqrt({0})",
     "tanh": "math.tanh({0})",
     "sigmoid": "1.0 / (1.0 + exp(-{0}))",
-    "relu": "relu({0})",
-    "sin": "sin({0})",
-    "cos": "cos({0})",
-    "abs": "abs({0})",
-    "maximum": "maximum({0}, {1})",
-    "minimum": "minimum({0}, {1})",
-    "greater": "greater({0}, {1})",
-    "gate": "gate({0}, {1})",
 }
 
 ULPS = {"pow": 2, "exp": 2, "expm1": 2, "log": 2, "log1p": 2, "tanh": 3, "sigmoid": 5, "sin": 2, "cos": 2}

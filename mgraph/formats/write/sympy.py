@@ -8,21 +8,16 @@ from math import isfinite
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
 from mgraph.document.wiring import Wiring
-from mgraph.formats.write.programs import INFIX, docstring, expressions, identifiers
+from mgraph.formats.write.programs import INFIX, docstring, expressions, functions, identifiers
 
 OPS = {
     **INFIX,
+    **functions("sympy.", "exp", "log", "sqrt", "tanh", "sin", "cos"),
     "pow": "{0} ** {1}",
-    "exp": "sympy.exp({0})",
     "expm1": "sympy.exp({0}) - 1",
-    "log": "sympy.log({0})",
     "log1p": "sympy.log(1 + {0})",
-    "sqrt": "sympy.sqrt({0})",
-    "tanh": "sympy.tanh({0})",
     "sigmoid": "1 / (1 + sympy.exp(-{0}))",
     "relu": "sympy.Max(0, {0})",
-    "sin": "sympy.sin({0})",
-    "cos": "sympy.cos({0})",
     "abs": "sympy.Abs({0})",
     "maximum": "sympy.Max({0}, {1})",
     "minimum": "sympy.Min({0}, {1})",

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from mgraph.document.wiring import Wiring
-from mgraph.formats.write.programs import INFIX, Dialect, module
+from mgraph.formats.write.programs import INFIX, Dialect, functions, module
 
 OPS = {
     **INFIX,
-    "pow": "torch.pow({0}, {1})",
-    "exp": "torch.exp({0})",
-    "expm1": "torch.expm1({0})",
-    "log": "torch.log({0})",
-    "log1p": "torch.log1p({0})",
-    "sqrt": "torch.sqrt({0})",
-    "tanh": "torch.tanh({0})",
-    "sigmoid": "torch.sigmoid({0})",
-    "relu": "torch.relu({0})",
-    "sin": "torch.sin({0})",
-    "cos": "torch.cos({0})",
-    "abs": "torch.abs({0})",
-    "maximum": "torch.maximum({0}, {1})",
-    "minimum": "torch.minimum({0}, {1})",
+    **functions("torch.", "pow", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "relu"),
+    **functions("torch.", "sin", "cos", "abs", "maximum", "minimum"),
     "greater": "greater({0}, {1})",
     "gate": "gate({0}, {1})",
 }

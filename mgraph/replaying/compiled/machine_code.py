@@ -22,23 +22,20 @@ ELEMENTARY = {each.__name__ for each in (exponential, logarithm, trigonometric)}
 """Modules whose functions are large: each is compiled once in a process, and called by its address."""
 
 
+def normal(x: float) -> tuple[int, int]:
+    """The bits of a positive finite x, or of x·2**shift if x is subnormal, and the shift."""
+    return (bits(x * 2.0**54), 54) if x < 2.0**-1022 else (bits(x), 0)
+
+
 def frexp(x: float) -> tuple[float, int]:
     """math.frexp for positive finite x."""
-    shift = 0
-    if x < 2.0**-1022:
-        x *= 2.0**54
-        shift = 54
-    n = bits(x)
+    n, shift = normal(x)
     return double((n & 0x000F_FFFF_FFFF_FFFF) | 0x3FE0_0000_0000_0000), (n >> 52) - 1022 - shift
 
 
 def reduced(x: float) -> tuple[float, int]:
     """As logarithm.reduced, without a branch that depends on the number."""
-    shift = 0
-    if x < 2.0**-1022:
-        x *= 2.0**54
-        shift = 54
-    n = bits(x)
+    n, shift = normal(x)
     k = (n - 0x3FE6_A000_0000_0000) >> 52  # 0.70703125
     return double(n - (k << 52)), k - shift
 

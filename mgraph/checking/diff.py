@@ -12,7 +12,7 @@ from mgraph.checking.audit import ulps
 from mgraph.checking.node_matching import matched, operand_changes
 from mgraph.document.canonical_order import bits, own_seeds, value
 from mgraph.document.model import Document, Node
-from mgraph.document.spelling import expression
+from mgraph.document.spelling import expression, unused
 from mgraph.document.wiring import Wiring
 from mgraph.replaying.plan import compile_plan
 from mgraph.replaying.run import Run, replay
@@ -115,9 +115,7 @@ def union(a: Wiring, b: Wiring, found: Diff) -> tuple[Wiring, dict[str, str]]:
     nodes = list(b.nodes)
     for node in a.nodes:
         if node["id"] not in names:
-            name = f"{node['id']} (removed)"
-            while name in b:
-                name += "_"
+            name = unused(f"{node['id']} (removed)", b)
             names[node["id"]] = name
             fills[name] = LEGEND["removed"]
             gone: Node = {"label": node["id"], **node, "id": name}

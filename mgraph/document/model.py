@@ -162,6 +162,11 @@ def _in_order(keys: tuple[str, ...]) -> bool:
     return places == sorted(places)
 
 
+def without_grad(nodes: list[Node]) -> list[Node]:
+    """The nodes without their gradients."""
+    return [{key: value for key, value in node.items() if key != "grad"} for node in nodes]  # type: ignore[misc]
+
+
 def copied(document: Document) -> Document:
     """A copy that shares nothing that can be changed."""
     rest = {key: value for key, value in document.items() if key != "nodes"}

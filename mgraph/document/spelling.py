@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from mgraph.arithmetic.ops import OPS
 from mgraph.document.model import Node
 from mgraph.errors import printable
@@ -22,6 +24,13 @@ def title(node: Node) -> str:
     """A node's id, and its label where that says something else."""
     name, label = node["id"], node.get("label", node["id"])
     return printable(name if name.endswith(label) else f"{name} ({label})")
+
+
+def unused(name: str, *taken: Container[str]) -> str:
+    """A name that none of these contains: this one, and as many underscores as it takes."""
+    while any(name in each for each in taken):
+        name += "_"
+    return name
 
 
 def number(x: float | None, digits: int | None = None) -> str:

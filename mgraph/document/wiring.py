@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
-from mgraph.document.model import Document, Node, arranged
+from mgraph.document.model import Document, Node, arranged, without_grad
 from mgraph.errors import CycleError, DocumentError, ReplayError, nearest, repeated, shown, some
 
 if TYPE_CHECKING:
@@ -307,8 +307,7 @@ class Wiring:
             len(seeds) == len(self.document["seeds"]) if "seeds" in self.document else set(self.outputs) == set(wanted)
         )
         if not whole:
-            bare = [{k: v for k, v in node.items() if k != "grad"} for node in document["nodes"]]
-            document["nodes"] = bare  # type: ignore[typeddict-item]
+            document["nodes"] = without_grad(document["nodes"])
         return arranged(document)
 
 

@@ -7,7 +7,8 @@ from math import isfinite
 from typing import Any, SupportsFloat
 
 from mgraph.arithmetic.ops import CONSTANT
-from mgraph.document.model import NAME_LIMIT, Document, Node, Number, number, validate
+from mgraph.document.model import NAME_LIMIT, Document, Node, Number, number, validate, without_grad
+from mgraph.document.spelling import unused
 from mgraph.recording.value import FIXED, LITERAL, Value, constant, topological_order
 
 
@@ -75,8 +76,7 @@ def _header(
 
 def without_gradients(document: Document) -> Document:
     """The document without gradients and their seeds."""
-    nodes = [{key: value for key, value in node.items() if key != "grad"} for node in document["nodes"]]
-    bare: Document = {**document, "nodes": nodes}  # type: ignore[typeddict-item]
+    bare: Document = {**document, "nodes": without_grad(document["nodes"])}
     bare.pop("seeds", None)
     return bare
 
@@ -93,10 +93,7 @@ def _ids(values: Iterable[Value]) -> dict[Value, str]:
                 taken.add(name)
     for place, value in enumerate(values):
         if value not in ids:
-            name = f"n{place}"
-            while name in taken:
-                name += "_"
-            ids[value] = name  # no other place gives this name
+            ids[value] = unused(f"n{place}", taken)  # no other place gives this name
     return ids
 
 

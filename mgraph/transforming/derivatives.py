@@ -17,6 +17,7 @@ from typing import Any
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER
 from mgraph.document.model import NAME_LIMIT, Document, Node, number
+from mgraph.document.spelling import unused
 from mgraph.document.wiring import Wiring
 from mgraph.errors import ReplayError, shown
 from mgraph.recording.value import FIXED, LITERAL, Value, apply, literal, topological_order
@@ -225,7 +226,7 @@ class _Writer:
         """A node for a number that cannot be a literal."""
         key = (CONSTANT, (repr(x),))
         if key not in self._known:
-            name = self._free(f"c{len(self._known)}")
+            name = unused(f"c{len(self._known)}", self.nodes, self._old)
             self.nodes[name] = {"id": name, "op": CONSTANT, "data": number(x), "scope": SCOPE}
             self._known[key] = name
         return self._known[key]
@@ -236,9 +237,9 @@ class _Writer:
         A name that is too long for an id is its label.
         """
         ref = self._folded(term) if isinstance(term, Value) else term
-        made = self._free(name)
+        made = unused(name, self.nodes, self._old)
         fits = len(made) <= NAME_LIMIT
-        made = made if fits else self._free("derivative")
+        made = made if fits else unused("derivative", self.nodes, self._old)
         if isinstance(ref, str):
             self._add("add", (0.0, ref), made)
         else:
@@ -246,12 +247,6 @@ class _Writer:
         if not fits:
             self.nodes[made]["label"] = name
         return made
-
-    def _free(self, name: str) -> str:
-        """An id that no node has: the name, and as many underscores as it takes."""
-        while name in self.nodes or name in self._old:
-            name += "_"
-        return name
 
 
 def _key(op: str, refs: tuple[Ref, ...]) -> tuple[str, tuple[Ref, ...]]:

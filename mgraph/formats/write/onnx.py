@@ -6,6 +6,7 @@ import orjson
 from onnx import FunctionProto, NodeProto, TensorProto, ValueInfoProto, helper, parser
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES, PARAMETER
+from mgraph.document.spelling import unused
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FormatError, shown
 
@@ -144,7 +145,7 @@ def write(wiring: Wiring) -> bytes:
             operands = []
             for operand in node["args"]:
                 if not isinstance(operand, str) and repr(operand) not in literals:
-                    literals[repr(operand)] = _free(repr(operand), wiring)
+                    literals[repr(operand)] = unused(repr(operand), wiring)
                     nodes.append(_number(literals[repr(operand)], operand))
                 operands.append(operand if isinstance(operand, str) else literals[repr(operand)])
             domain, _, operator = OPS[op].rpartition(".")
@@ -165,10 +166,3 @@ def write(wiring: Wiring) -> bytes:
 
 def _scalar(name: str) -> ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.DOUBLE, [])
-
-
-def _free(name: str, wiring: Wiring) -> str:
-    """The name, or one made of it that no node has."""
-    while name in wiring:
-        name += "_"
-    return name

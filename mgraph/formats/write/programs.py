@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mgraph.arithmetic.ops import CONSTANT, LEAVES, OPS
 from mgraph.document.canonical import digest
 from mgraph.document.model import Node
+from mgraph.document.spelling import unused
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FormatError, shown
 from mgraph.transforming.derivatives import gradient
@@ -55,10 +56,7 @@ def identifiers(wiring: Wiring, reserved: Collection[str]) -> dict[str, str]:
             taken.add(name)
     for k, node in enumerate(wiring.nodes):
         if node["id"] not in found:
-            name = f"v{k}"
-            while name in taken:
-                name += "_"
-            found[node["id"]] = name
+            found[node["id"]] = name = unused(f"v{k}", taken)
             taken.add(name)
     return found
 

@@ -95,24 +95,9 @@ def greater(a: Any, b: Any) -> Array:
     return elementwise("greater", a, b)
 
 
-def less(a: Any, b: Any) -> Array:
-    """a < b."""
-    return greater(b, a)
-
-
 def negation(c: Any) -> Array:
     """Not c."""
     return elementwise("sub", 1.0, c)
-
-
-def greater_equal(a: Any, b: Any) -> Array:
-    """a ≥ b."""
-    return negation(greater(b, a))
-
-
-def less_equal(a: Any, b: Any) -> Array:
-    """a ≤ b."""
-    return negation(greater(a, b))
 
 
 def equal(a: Any, b: Any) -> Array:
@@ -127,9 +112,9 @@ def truth(x: Any) -> Array:
 
 CONDITIONS: dict[str, Meaning] = {
     "gt": greater,
-    "ge": greater_equal,
-    "lt": less,
-    "le": less_equal,
+    "ge": lambda a, b: negation(greater(b, a)),
+    "lt": lambda a, b: greater(b, a),
+    "le": lambda a, b: negation(greater(a, b)),
     "eq": equal,
     "ne": lambda a, b: negation(equal(a, b)),
     "not": negation,

@@ -67,14 +67,10 @@ def _each(op: str) -> Any:
 
 def _plain(x: Any) -> Any:
     if isinstance(x, Value):
-        return _cell(x)
+        cell = np.empty((), object)
+        cell[()] = x
+        return cell
     return x.view(np.ndarray) if isinstance(x, Array) else x
-
-
-def _cell(x: Value) -> Any:
-    cell = np.empty((), object)
-    cell[()] = x
-    return cell
 
 
 def wrapped(x: Any) -> Any:

@@ -76,9 +76,13 @@ def fields_of(held: Any) -> Fields:
 
 
 def _operand_field(held: Any) -> str:
-    """The first field with operands in it, else the first that there is."""
+    """The first field with operands in it, else the first that there is; a method or a text is another thing."""
     kept = {name: _held(held, name, _ABSENT) for name in OPERANDS}
-    there = [name for name, each in kept.items() if each is not _ABSENT and not _is_other(each)]
+    there = [
+        name
+        for name, each in kept.items()
+        if each is not _ABSENT and not (callable(each) or isinstance(each, str | bytes))
+    ]
     return next((name for name in there if not _is_empty(kept[name])), "") or next(iter(there), "")
 
 
@@ -95,11 +99,6 @@ def _held(held: Any, name: str, absent: Any = None) -> Any:
 
 def _first(held: Any, names: tuple[str, ...]) -> str:
     return next((name for name in names if _held(held, name, _ABSENT) is not _ABSENT), "")
-
-
-def _is_other(held: Any) -> bool:
-    """Whether a field is for something else than operands: a method, or text."""
-    return callable(held) or isinstance(held, str | bytes)
 
 
 def _is_empty(operands: Any) -> bool:

@@ -1,9 +1,8 @@
 """The op table: what every operation computes, and each of its partial derivatives.
 
-One row is one op. Everything that knows about ops is driven by the rows: ``Value``'s methods, the
-schema, replay, the tests, the table in the docs, the drawing. All arithmetic is IEEE 754 binary64,
-round to nearest even; nothing here raises on any pair of doubles, what Python would raise is the NaN
-or infinity of IEEE 754-2019.
+One row is one op. Everything that knows about ops is driven by the rows: ``Value``'s methods, the schema, replay,
+finite differences, the tests, the table in the docs, the drawing. All arithmetic is IEEE 754 binary64, round to nearest
+even; nothing here raises on any pair of doubles, what Python would raise is the NaN or infinity of IEEE 754-2019.
 
 Conventions where the mathematics leaves a choice:
 
@@ -11,8 +10,8 @@ Conventions where the mathematics leaves a choice:
 - a tie of ``maximum`` or ``minimum`` belongs to the first operand;
 - ``pow`` at base 0: ``0**0`` is 1 and its derivatives are 0, the limit along a constant exponent.
 
-A row's formulas are the only source of what it computes (see :mod:`mgraph.arithmetic.formulas`). They are evaluated on floats, by
-the functions below; on ``Value``s, where a derivative records its own graph; and as machine code.
+A row's formulas are the only source of what it computes (see :mod:`mgraph.arithmetic.formulas`). They are evaluated on
+floats, by the functions below; on ``Value``s, where a derivative records its own graph; and as machine code.
 """
 
 from __future__ import annotations

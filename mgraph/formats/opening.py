@@ -45,10 +45,7 @@ def read_one(path: str | os.PathLike[str]) -> Document:
     Raises FileError, DocumentError, FormatError.
     """
     name, wanted = _split(os.fspath(path))
-    raw = atomic.read(name)
-    kept = list(_documents(raw, name))
-    del raw
-    found = _chosen(kept, name, wanted)
+    found = _chosen(list(_documents(atomic.read(name), name)), name, wanted)
     if found.error is not None:
         raise found.error
     assert found.document is not None

@@ -192,6 +192,7 @@ def test_what_the_contributing_page_adds_works() -> None:
     row, exporter, importer, command = blocks(ROOT / "CONTRIBUTING.md", "py")
     square = eval(row.strip().removesuffix(","), {"Op": type(OPS["add"])})
     assert square.forward(3.0) == 9.0 and square.partials[0](3.0, 9.0) == 6.0
+    assert square.scale[0](-3.0) == 3.0
 
     writes, reads = {}, {}
     exec(exporter, writes)

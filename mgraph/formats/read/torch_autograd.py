@@ -135,7 +135,8 @@ class _Kept:
     """What autograd keeps of one operation: the settings and operands that its derivative needs."""
 
     def __init__(self, node: Any, place: str) -> None:
-        self.node, self.place = node, f"{node.name()} ({place}, of shape {list(node._input_metadata[0].shape)})"
+        self.node = node
+        self.place = f"{node.name()} ({place}, of shape {self.shape})"
 
     @property
     def shape(self) -> list[int]:

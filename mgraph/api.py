@@ -8,19 +8,18 @@ from array import array as _packed
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import nan
 from numbers import Real
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 from mgraph.document import model as _document
 from mgraph.document.collector import collector_paused
 from mgraph.document.model import Document
-from mgraph.errors import DocumentError, DrawError, MgraphError, shown
+from mgraph.errors import DocumentError, MgraphError, shown
 from mgraph.files import atomic
 from mgraph.graph import Graph
 from mgraph.recording.value import Value
 
 if TYPE_CHECKING:
-    from graphviz import Digraph
+    from mgraph.drawing.display import Drawing
 
 
 @collector_paused()
@@ -310,23 +309,11 @@ def array(data: Any, name: str | None = None, op: str = "input") -> Any:
     return made(data, name, op)
 
 
-def picture(drawing: Digraph | Graph, path: str | os.PathLike[str], timeout: float = 120.0, embed: bool = True) -> None:
+def picture(drawing: Drawing | Graph, path: str | os.PathLike[str], timeout: float = 120.0, embed: bool = True) -> None:
     """Write a drawing, or a graph as :meth:`Graph.draw` draws it, as the picture that the path's ending names: .svg,
     .png, .pdf or .dot. With ``embed``, an .svg or .png carries the document, for :func:`load` to take out again.
 
     ``timeout`` is in seconds. Raises DrawError if it cannot be drawn, FileError if it cannot be written.
     """
     drawn = drawing.draw() if isinstance(drawing, Graph) else drawing
-    atomic.write_all({os.fspath(path): picture_bytes(drawn, path, timeout, embed)})
-
-
-def picture_bytes(drawing: Digraph, path: str | os.PathLike[str], timeout: float = 120.0, embed: bool = True) -> bytes:
-    """What :func:`picture` writes to ``path``."""
-    from mgraph.drawing import graphviz_program
-    from mgraph.drawing.display import picture as drawn
-
-    suffix = Path(os.fspath(path)).suffix[1:].lower()
-    kind = "dot" if suffix == "gv" else suffix
-    if kind not in graphviz_program.FORMATS:
-        raise DrawError(f"{atomic.display(path)}: a picture's name ends in .svg, .png, .pdf or .dot")
-    return drawn(drawing, kind, timeout, embed)
+    atomic.write_all({os.fspath(path): drawn.to_bytes(path, timeout, embed)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from mgraph.api import record
@@ -20,9 +21,10 @@ def content(shown: Value | Run) -> dict[str, Any]:
     if isinstance(shown, Run):
         outputs = ", ".join(f"{name} = {x!r}" for name, x in list(shown.outputs.items())[:4])
         document = copied(recorded(shown))  # it shares operands and meta with the graph
-        return display.bundle(document, lambda: draw(shown._shown(), shown.data, shown.grad), f"<Run {outputs}>")
+        drawn = partial(draw, shown._shown(), shown.data, shown.grad)
+        return display.bundle(document, lambda: display.for_cell(drawn), f"<Run {outputs}>")
     size = SHORTEST_NODE * len(topological_order((shown,)))
     if size > display.limit:
         return {"text/plain": f"{shown!r}\n{display.left_out(f'over {size:,}')}"}
     graph = record(shown)
-    return display.bundle(graph.document, graph.draw, repr(shown))
+    return display.bundle(graph.document, lambda: display.for_cell(graph.draw), repr(shown))

@@ -239,22 +239,23 @@ class Graph(View):
         return diff(self._wiring, other._wiring)
 
     def draw_diff(self, other: Graph, found: Diff, force: bool = False) -> Drawing:
-        """One picture of this graph and ``other``, with what changed and what moved coloured. Raises DrawError."""
-        from mgraph.checking.diff import LEGEND, union
-        from mgraph.drawing.dot_text import draw
+        """One picture of this graph and ``other``: old → new, what somebody changed told apart from what moved because
+        of it. It carries no document, for it shows two. Raises DrawError."""
+        from mgraph.checking.diff import union
+        from mgraph.drawing.dot_text import draw_changes
 
-        whole, fills = union(self._wiring, other._wiring, found)
-        return draw(whole, whole.data, whole.grad, fills=fills, legend=LEGEND, force=force)
+        return draw_changes(*union(self._wiring, other._wiring, found), force=force)
 
     def draw(
         self,
         run: Run | None = None,
         *,
+        style: str | None = None,
         digits: int = 4,
         direction: str = "LR",
         scopes: bool = True,
         heat: str | None = None,
-        collapse: int | None = None,
+        collapse: int | str | None = None,
         force: bool = False,
     ) -> Drawing:
         """The picture, as a graphviz ``Digraph``, of the recorded numbers or of those of ``run``.
@@ -270,6 +271,7 @@ class Graph(View):
             wiring,
             data,
             grad,
+            style=style,
             digits=digits,
             direction=direction,
             scopes=scopes,
@@ -281,9 +283,9 @@ class Graph(View):
         return drawing
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
-        from mgraph.drawing.display import bundle
+        from mgraph.drawing.display import bundle, for_cell
 
-        return bundle(self.document, self.draw, repr(self))
+        return bundle(self.document, lambda: for_cell(self.draw), repr(self))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the document: ``.json``, ``.json.gz``, or ``-`` for standard output. Raises FileError."""

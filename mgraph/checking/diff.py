@@ -14,11 +14,9 @@ from mgraph.document.canonical_order import bits, own_seeds, value
 from mgraph.document.model import Document, Node
 from mgraph.document.spelling import expression, unused
 from mgraph.document.wiring import Wiring
+from mgraph.drawing.boxes import Change
 from mgraph.replaying.plan import compile_plan
 from mgraph.replaying.run import Run, replay
-
-LEGEND = {"changed": "#ee8866", "added": "#77aadd", "removed": "#dddddd", "moved": "#eedd88"}
-"""Fill colours of the union picture, told apart by the colour-blind too (Paul Tol's light scheme)."""
 
 Said = str | float | tuple[str, ...] | None
 
@@ -105,25 +103,54 @@ def diff(a: Wiring, b: Wiring) -> Diff:
     )
 
 
-def union(a: Wiring, b: Wiring, found: Diff) -> tuple[Wiring, dict[str, str]]:
-    """One graph for a picture, the nodes of ``b`` and those removed from ``a``; and fill colours by id."""
+def union(a: Wiring, b: Wiring, found: Diff) -> tuple[Wiring, dict[str, Change]]:
+    """One graph for a picture, the nodes of ``b`` and those removed from ``a``; and by id, what is different."""
     names = dict(found.matches)
-    fills = {move.node: LEGEND["moved"] for move in (*found.moved, *found.unexplained)}
-    for cause in found.causes:
-        if cause.node is not None and cause.kind != "removed":
-            fills[cause.node] = LEGEND["added" if cause.kind == "added" else "changed"]
     nodes = list(b.nodes)
+    removed = []
     for node in a.nodes:
         if node["id"] not in names:
             name = unused(f"{node['id']} (removed)", b)
             names[node["id"]] = name
-            fills[name] = LEGEND["removed"]
+            removed.append(name)
             gone: Node = {"label": node["id"], **node, "id": name}
             if "args" in node:
                 gone["args"] = [names[x] if isinstance(x, str) else x for x in node["args"]]
             nodes.append(gone)
     document: Document = {**b.document, "nodes": nodes, "outputs": b.outputs}
-    return Wiring(document), fills
+    return Wiring(document), _changes(found, removed)
+
+
+def _changes(found: Diff, removed: list[str]) -> dict[str, Change]:
+    """By id in the picture, what somebody changed of a node, and where its numbers came from."""
+    causes: dict[str, list[str]] = {}
+    numbers: dict[str, dict[str, tuple[float, float]]] = {}
+    for cause in found.causes:
+        if cause.node is not None and cause.kind != "removed":
+            causes.setdefault(cause.node, []).append(_in_words(cause))
+            if isinstance(cause.before, float) and isinstance(cause.after, float) and cause.kind == "value":
+                numbers.setdefault(cause.node, {})["data"] = cause.before, cause.after
+    for move in (*found.moved, *found.unexplained):
+        numbers.setdefault(move.node, {})[move.field] = move.before, move.after
+    unexplained = {move.node for move in found.unexplained}
+    changes = {
+        name: Change(", ".join(causes.get(name, ())), **numbers.get(name, {}), is_unexplained=name in unexplained)
+        for name in dict.fromkeys((*causes, *numbers))
+    }
+    return changes | {name: Change("removed") for name in removed}
+
+
+def _in_words(cause: Cause) -> str:
+    """A cause in a few words: ``added``, ``value``, ``op exp → log``, ``operand 2``."""
+    match cause.kind:
+        case "op" | "leaf":
+            return f"{cause.before} → {cause.after}"
+        case "operand":
+            return f"operand {(cause.position or 0) + 1}"
+        case "value":
+            return "changed"
+        case kind:
+            return kind
 
 
 # Causes ----------------------------------------------------------------------------------------------------

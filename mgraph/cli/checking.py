@@ -130,7 +130,6 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
     Nodes are matched by id, else by structure: names and the order of nodes do not matter. Exit status 0 if A and B
     are the same computation, 1 if not.
     """
-    from mgraph.api import picture_bytes
     from mgraph.cli import diff_report
     from mgraph.files import atomic
 
@@ -141,7 +140,7 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
         found = before.diff(after)
     if draw:
         with working("drawing"):
-            drawn = picture_bytes(before.draw_diff(after, found), draw)
+            drawn = before.draw_diff(after, found).to_bytes(draw)
         put({draw: drawn})
     if as_json:
         show_json({"a": old, "b": new, **diff_report.as_json(found)})

@@ -85,7 +85,7 @@ class _Group(click.Group):
         except click.ClickException as error:
             _complain_of_call(error)
         except MgraphError as error:
-            complain(error)
+            complain(getattr(error, "on_command_line", error))
         except _ReaderGone:  # there is nobody to tell
             abandon(sys.stdout)
             return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,10 @@ from mgraph.cli.options import FILE, OUT, SAVE, all_opened, draw_options, named,
 from mgraph.cli.terminal import complain, say, working
 from mgraph.errors import FileError, shown
 from mgraph.formats import TARGETS
+
+if TYPE_CHECKING:
+    from mgraph.drawing.display import Drawing
+    from mgraph.graph import Graph
 
 
 @click.command()
@@ -34,8 +38,17 @@ def draw(
     if outputs:
         graph = graph.slice(named(graph, "--out", outputs))
     with working("drawing"):
-        picture(graph.draw(**options), picture_path, timeout, embed=not no_embed)
-    say(f"drawn: {picture_path}")
+        drawing = graph.draw(**options)
+        picture(drawing, picture_path, timeout, embed=not no_embed)
+    say(f"drawn: {picture_path}{_more(graph, drawing)}")
+
+
+def _more(graph: Graph, drawing: Drawing) -> str:
+    """What a picture with collapsed scopes leaves out, and how to see more."""
+    if not drawing.folded:
+        return ""
+    how = "--collapse N opens scopes to level N, --out NAME draws a part"
+    return f" ({len(graph):,} nodes in {drawing.boxes:,} boxes; {how})"
 
 
 @click.command()

@@ -162,10 +162,29 @@ def parse_number(text: str) -> float:
     return float(text)
 
 
+class Level(click.ParamType[int | str]):
+    """How deep scopes are drawn: a whole number from 1 on, or ``fit``."""
+
+    name = "level"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The level."""
+        if value == "fit" or isinstance(value, int):
+            return value  # type: ignore[no-any-return]
+        if not re.fullmatch(r"0*[1-9][0-9]{0,8}", value, re.ASCII):
+            self.fail(f"{shown(value)} is not a level: 1, 2, … or fit", param, ctx)
+        return int(value)
+
+
 def draw_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options of a drawing."""
     for option in reversed(
         (
+            click.option(
+                "--style",
+                type=click.Choice(["record", "compact"]),
+                help="A record and a circle for each operation, or one box.  [default: record below 12 nodes]",
+            ),
             click.option("--digits", type=click.IntRange(0, 17), default=4, help="Decimals.", show_default=True),
             click.option(
                 "--direction",
@@ -176,7 +195,9 @@ def draw_options(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option("--scopes/--no-scopes", default=True, help="Draw scopes as frames.", show_default=True),
             click.option("--heat", type=click.Choice(["grad"]), help="Colour by the gradient's magnitude."),
-            click.option("--collapse", type=click.IntRange(min=1), metavar="N", help="One box a scope, N levels deep."),
+            click.option(
+                "--collapse", type=Level(), metavar="N", help="One box a scope, N levels deep; fit: at most 150 boxes."
+            ),
             click.option("--force", is_flag=True, help="Draw more than 2,000 boxes all the same."),
             NO_EMBED,
             click.option("--timeout", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds."),

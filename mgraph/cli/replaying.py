@@ -86,12 +86,10 @@ def run(
 
 def _write_run(graph: Graph, result: Run, save: str | None, draw: str | None, embed: bool) -> None:
     """Draw and save a run: both, or neither."""
-    from mgraph.api import picture_bytes
-
     made = {}
     if draw:
         with working("drawing"):
-            made[draw] = picture_bytes(graph.draw(result), draw, embed=embed)
+            made[draw] = graph.draw(result).to_bytes(draw, embed=embed)
     if save:
         made[save] = graph.with_run(result).to_bytes()
     put(made)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import graphviz
@@ -10,12 +14,17 @@ import graphviz
 from mgraph.document import model as _document
 from mgraph.document.model import Document
 from mgraph.drawing import graphviz_program
+from mgraph.drawing.labels import plain, quoted
 from mgraph.errors import DrawError
-from mgraph.files import notebook, png, svg
+from mgraph.files import atomic, notebook, png, svg
 
 limit = 2_000_000
 """The largest document that a notebook's cell holds, in bytes. Set ``mgraph.drawing.display.limit`` to change
 it."""
+CELL = 868
+"""Pixels that a cell of JupyterLab is wide, on a screen of 1,280."""
+FACES = b'font-family="ui-monospace,Menlo,Consolas,DejaVu Sans Mono,Courier,monospace"'
+"""Monospaced faces, one of which each system has; none is wider than the Courier that boxes are measured for."""
 
 
 class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no types
@@ -25,33 +34,88 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
 
     document: Document | None = None
     """What is drawn; None for a picture that carries no document."""
+    title = ""
+    """The picture's name: the document's title, else its outputs."""
+    description = ""
+    """A sentence for those who do not see the picture."""
+    boxes = 0
+    """How many boxes there are."""
+    folded = 0
+    """How many of them are collapsed scopes."""
+
+    def __repr__(self) -> str:
+        return f"<Drawing {self.title!r}, {self.boxes:,} box{'es' * (self.boxes != 1)}>"
+
+    def to_bytes(self, path: str | os.PathLike[str], timeout: float = 120.0, embed: bool = True) -> bytes:
+        """The picture as what the path's ending names, .svg, .png, .pdf or .dot; with ``embed``, an SVG or PNG carries
+        the document. ``timeout`` is in seconds. Raises DrawError."""
+        suffix = Path(os.fspath(path)).suffix[1:].lower()
+        kind = "dot" if suffix == "gv" else suffix
+        if kind not in graphviz_program.FORMATS:
+            raise DrawError(f"{atomic.display(path)}: a picture's name ends in .svg, .png, .pdf or .dot")
+        if kind == "svg":
+            return self._svg(timeout, embed)
+        drawn = graphviz_program.laid_out(self.source, kind, self.boxes, timeout)
+        return png.embed(drawn, _document.dump(self.document)) if embed and self.document and kind == "png" else drawn
+
+    def _svg(self, timeout: float, embed: bool) -> bytes:
+        drawn = graphviz_program.laid_out(self.source, "svg", self.boxes, timeout)
+        if embed and self.document:
+            drawn = svg.embed(drawn, _document.dump(self.document))
+        return _named(drawn, self.title, self.description)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
         if self.document is None:
-            return {"image/svg+xml": picture(self, "svg", embed=False).decode()}
-        return bundle(self.document, lambda: self, repr(self))
+            return {"image/svg+xml": self._svg(120.0, embed=False).decode(), "text/plain": repr(self)}
+        return bundle(self.document, lambda: self._svg(20.0, embed=False).decode(), repr(self))
 
 
-def picture(drawing: graphviz.Digraph, kind: str, timeout: float = 120.0, embed: bool = True) -> bytes:
-    """The picture as svg, png, pdf or dot; with ``embed``, an SVG or PNG carries the document. Raises DrawError."""
-    boxes = sum("shape=record" in line or "shape=box3d" in line for line in drawing.body)
-    drawn: bytes = graphviz_program.picture(drawing.source, kind, boxes, timeout)
-    document = getattr(drawing, "document", None)
-    if not embed or document is None or kind not in ("svg", "png"):
-        return drawn
-    carried = _document.dump(document)
-    return svg.embed(drawn, carried) if kind == "svg" else png.embed(drawn, carried)
+def _named(picture: bytes, title: str, description: str) -> bytes:
+    """An SVG with a name and a description that a screen reader reads out, in place of Graphviz's own."""
+    name, words = (escape(plain(text)).encode() for text in (title, description))
+    picture = re.sub(rb"<title>[^<]*</title>\n?", b"", picture, count=1)
+    picture = picture.replace(b'font-family="Courier,monospace"', FACES)
+    picture = picture.replace(b"<svg ", b'<svg role="img" aria-label="%b" ' % name, 1)
+    start = picture.index(b">", picture.index(b"<svg")) + 1
+    return picture[:start] + b"\n<title>%b</title>\n<desc>%b</desc>" % (name, words) + picture[start:]
 
 
-def bundle(document: Document, draw: Callable[[], Drawing], text: str) -> dict[str, Any]:
+def for_cell(draw: Callable[..., Drawing]) -> str:
+    """The SVG that a cell shows of its own accord: of 150 boxes at most, and no wider than the cell if that can be.
+
+    ``draw`` takes the options of :func:`mgraph.drawing.dot_text.draw`. Left to right comes first, the compact style
+    second, and top to bottom last, where only that fits. Raises DrawError.
+    """
+    compact = {"style": "compact", "collapse": "fit"}
+    found: dict[str, str] = {}
+    for options in ({"collapse": "fit"}, compact, {**compact, "direction": "TB"}):
+        drawing = draw(**options)
+        if drawing.folded:
+            how = "draw(collapse=N) opens scopes to level N, slice(['NAME']).draw() shows a part."
+            note = f"{drawing.description.split(';')[0]} in {drawing.boxes} boxes. {how}"
+            drawing.attr(label=quoted(note), labelloc="b", labeljust="l", fontsize="10")
+        if drawing.source not in found and not (drawing.folded and found):
+            found[drawing.source] = shown = drawing._svg(20.0, embed=False).decode()
+            if _width(shown) <= CELL:
+                return shown
+    return list(found.values())[max(len(found) - 2, 0)]
+
+
+def _width(picture: str) -> float:
+    """How wide an SVG of Graphviz is, in pixels: it says so in points."""
+    found = re.search(r'<svg[^>]* width="([0-9.]+)pt"', picture)
+    return float(found[1]) * 96 / 72 if found else 0.0
+
+
+def bundle(document: Document, picture: Callable[[], str], text: str) -> dict[str, Any]:
     """What a notebook's cell holds of a graph, by MIME type: its picture, a line of text, and the document.
 
-    Without a program to draw, or for too many boxes, there is no picture; of a document over :data:`limit` bytes
-    there is a note that it was left out.
+    ``picture`` returns the SVG. Without a program to draw there is no picture; of a document over :data:`limit`
+    bytes there is a note that it was left out.
     """
     found: dict[str, Any] = {}
     try:
-        found["image/svg+xml"] = picture(draw(), "svg", timeout=20.0, embed=False).decode()
+        found["image/svg+xml"] = picture()
     except DrawError as error:
         text += f"\n(no picture: {error})"
     raw = _document.dump(document)

@@ -51,7 +51,7 @@ def version() -> str:
     return f"{(done.stderr or done.stdout).strip()} ({found})"
 
 
-def picture(source: str, format: str, boxes: int, timeout: float = 120.0) -> bytes:
+def laid_out(source: str, format: str, boxes: int, timeout: float = 120.0) -> bytes:
     """DOT text as a picture. ``format`` is svg, png, pdf or dot (the text itself); ``timeout`` is in seconds.
 
     Raises DrawError without a program that draws the format, for more than 1,000 boxes in a PNG, when the time is
@@ -75,7 +75,9 @@ def picture(source: str, format: str, boxes: int, timeout: float = 120.0) -> byt
         )
     except subprocess.TimeoutExpired:
         raise DrawError(
-            f"the layout was not ready after {timeout:.0f} s; draw fewer boxes (--collapse 1, --out NAME)"
+            f"the layout was not ready after {timeout:.0f} s",
+            python="draw fewer boxes: draw(collapse='fit'), or a part with slice(['NAME']).draw()",
+            command="draw fewer boxes: --collapse fit, or a part with --out NAME",
         ) from None
     except OSError as error:
         raise DrawError(f"{found} cannot be run: {error.strerror}") from None

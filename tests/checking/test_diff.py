@@ -12,11 +12,10 @@ from conftest import ROOT, SMALL, random_document, random_value
 
 from mgraph import Graph, Value, load, record
 from mgraph.arithmetic.ops import LEAVES, OPS
-from mgraph.checking.diff import LEGEND, Cause, Diff, union
+from mgraph.checking.diff import Cause, Diff, union
 from mgraph.cli.diff_report import as_json, lines
 from mgraph.cli.terminal import painted
 from mgraph.document.canonical_order import numbering
-from mgraph.drawing.dot_text import draw
 
 TANH = load(ROOT / "samples" / "tanh.json")
 SEEDS = range(25)
@@ -266,8 +265,11 @@ def test_two_unrelated_graphs() -> None:
         found = diff(one, other)
         assert not found.same and text(found).startswith("different: ")
         json.dumps(as_json(found))
-        whole, fills = union(one._wiring, other._wiring, found)
-        assert set(fills) <= set(whole.index) and set(fills.values()) <= set(LEGEND.values())
+        whole, changes = union(one._wiring, other._wiring, found)
+        assert set(changes) <= set(whole.index)
+        assert {name for name, change in changes.items() if change.what} >= {
+            cause.node for cause in found.causes if cause.node is not None and cause.kind not in ("removed", "seed")
+        }
         removed = sum(cause.kind == "removed" for cause in found.causes)
         assert len(whole) == len(other) + removed and len(one) == len(found.matches) + removed
 
@@ -402,22 +404,32 @@ def test_the_picture_of_both() -> None:
         {}
     )
     found = diff(one, new)
-    whole, fills = union(one._wiring, new._wiring, found)
+    whole, changes = union(one._wiring, new._wiring, found)
     assert [node["id"] for node in whole.nodes] == ["a", "s", "w", "y", "z", "t (removed)"]
     assert whole.outputs == ["z"]
-    names = {colour: name for name, colour in LEGEND.items()}
-    assert {name: names[colour] for name, colour in fills.items()} == {
-        "a": "moved",
+    assert {name: change.what for name, change in changes.items()} == {
+        "a": "",
         "s": "added",
         "w": "added",
-        "y": "changed",
-        "z": "moved",
+        "y": "operand 1",
+        "z": "",
         "t (removed)": "removed",
     }
-    dot = draw(whole, {}, {}, fills=fills, legend=LEGEND).source
-    for name, colour in LEGEND.items():
-        assert dot.count(f'fillcolor="{colour}"') == 1 + sum(fill == colour for fill in fills.values())
-        assert f"label={name}" in dot
+    assert changes["z"].data == (one.data["z"], new.data["z"]) and changes["a"].data is None
+    dot = one.draw_diff(new, found).source
+    assert dot.count("penwidth=2.5") == 4 and dot.count('style="dashed,filled"') == 1  # the causes, and the one removed
+    for said in ("◆ added", "◆ operand 1", "◆ removed", "−1.5874 → −1.3591", "◆ 4 causes · 2 consequences"):
+        assert said.replace(" ", "\u00a0") in dot or said in dot, said
+
+
+def test_an_altered_record_is_drawn_apart() -> None:
+    one = graph([("a", "input", 0.5), ("t", "tanh", ["a"]), ("y", "exp", ["t"])]).with_leaves({})
+    document = one.document
+    document["nodes"][1]["data"] = 0.75
+    altered = Graph(document)
+    dot = one.draw_diff(altered, one.diff(altered)).source
+    assert "✕\u00a0unexplained" in dot and "◆\u00a00\u00a0causes" in dot
+    assert "0.4621 → 0.75<" in dot
 
 
 # Several edits, and what numbers cannot tell ----------------------------------------------------------------

@@ -135,9 +135,20 @@ def test_draw(cli: Cli, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "drawn: run.svg\n")
     assert "data=1.0000" in (tmp_path / "run.svg").read_text()
     done = cli("draw", S / "xor.json", "xor.png", "--heat", "grad", "--collapse", "2", "--direction", "TB")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "drawn: xor.png\n")
+    more = "90 nodes in 11 boxes; --collapse N opens scopes to level N, --out NAME draws a part"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"drawn: xor.png ({more})\n")
     done = cli("draw", TANH, "piece.dot", "--out", "t1", "--digits", "2")
     assert (tmp_path / "piece.dot").read_text().count("shape=record") == 3
+    done = cli("draw", TANH, "compact.dot", "--style", "compact")
+    assert done.returncode == 0 and "shape=record" not in (tmp_path / "compact.dot").read_text()
+    done = cli("draw", S / "moons.json.gz", "moons.svg", "--collapse", "fit")
+    assert (done.returncode, done.stderr) == (
+        0,
+        "drawn: moons.svg (65,614 nodes in 35 boxes; --collapse N opens scopes to level N, --out NAME draws a part)\n",
+    )
+    for level in ("0", "x", "-1", "1.5", "\N{ARABIC-INDIC DIGIT ONE}"):
+        done = cli("draw", TANH, "x.svg", "--collapse", level)
+        assert done.returncode == 2 and f"--collapse: {level!r} is not a level: 1, 2, … or fit" in done.stderr
 
 
 def altered(tmp_path: Path) -> Path:
@@ -309,7 +320,7 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
         ),
         (
             ["draw", S / "moons.json.gz", "x.svg"],
-            "mgraph: 65,614 boxes are more than can be laid out in good time (at most 2,000); draw the scopes as one box each (--collapse 1), a slice (--out NAME), or all of it all the same (--force)\n",
+            "mgraph: 65,614 boxes are more than can be laid out in good time (at most 2,000); use --collapse fit, draw a part with --out NAME, or all of it with --force\n",
         ),
         (["run", TANH, "--set", "a"], "mgraph: --set: 'a' is not NAME=VALUE\nTry: mgraph run --help\n"),
         (["run", TANH, "--set", "a=1", "--set", "a=2"], "mgraph: --set: 'a' is set twice\nTry: mgraph run --help\n"),

@@ -15,9 +15,10 @@ from conftest import ROOT, SAMPLES, with_dot, with_pure
 
 import mgraph
 from mgraph import DrawError, Graph, Value, load
-from mgraph.drawing import graphviz_program
+from mgraph.drawing import display, graphviz_program, labels, palette
 
 TANH = load(ROOT / "samples" / "tanh.json")
+NEURON = load(ROOT / "samples" / "neuron.json")
 XOR = load(ROOT / "samples" / "xor.json")
 HOSTILE = [
     '"|<b>{}\n</svg><script>',
@@ -104,6 +105,106 @@ def test_hostile_labels_show_as_themselves(program: str, name: str, tmp_path: Pa
     assert len([g for g in svg.iter("{http://www.w3.org/2000/svg}g") if g.get("class") == "node"]) == 4
 
 
+@pytest.mark.parametrize("name", [*HOSTILE, "🎉" * 12, "مرحبا", "x" * 10_000])
+def test_hostile_labels_in_compact_boxes_frames_and_collapsed_scopes(program: str, name: str, tmp_path: Path) -> None:
+    x = Value(1.0, name="x", label=None)
+    y = (x * 2 + x).tanh()
+    x._scope = y._scope = name[:1000] or None
+    y.name = name
+    graph = mgraph.record(y)
+    shown = labels.cut(name).strip()
+    for options in ({}, {"scopes": False}, {"heat": "grad"}):
+        svg = svg_of(graph, tmp_path, style="compact", **options)
+        found = texts(svg)
+        assert name == "n0" or any(shown in text for text in found), (shown, found)
+        assert not list(svg.iter("{http://www.w3.org/2000/svg}script"))
+        assert len([g for g in svg.iter("{http://www.w3.org/2000/svg}g") if g.get("class") == "node"]) == 4
+    if name:
+        whole = svg_of(graph, tmp_path, collapse=1)
+        assert not list(whole.iter("{http://www.w3.org/2000/svg}script"))
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (None, "?"),
+        (0.0, "= 0"),
+        (-0.0, "= −0"),
+        (0.71, "= 0.71"),
+        (-1.0, "= −1"),
+        (12345.0, "= 12345"),
+        (1e17, "= 1e17"),
+        (0.355071, "≈ 0.3551"),
+        (-0.0143116, "≈ −0.01431"),
+        (1.43116e-5, "≈ 1.431e−5"),
+        (123.456789, "≈ 123.4568"),
+        (12345.678, "≈ 1.235e+04".replace("e+04", "e4")),
+        (2.0**70, "≈ 1.181e21"),
+        (float("nan"), "NaN"),
+        (float("-inf"), "−∞"),
+    ],
+)
+def test_how_the_compact_style_spells_a_number(x: float | None, text: str) -> None:
+    assert " ".join(labels.spelled(x, 4)).strip() == text
+
+
+def test_the_compact_style_shows_kinds_as_shapes_and_gradients_as_colours() -> None:
+    source = NEURON.draw(style="compact").source
+    assert source.count('style="rounded,filled"') == 2 and source.count('style="diagonals,filled"') == 3
+    assert source.count("peripheries=2") == 1 and "data=" not in source and "circle" not in source
+    (x1,) = [line for line in source.split("\n") if line.startswith("\tn0 [")]
+    (text, tint), (other, _) = palette.NEGATIVE, palette.POSITIVE
+    assert f'BGCOLOR="{tint}"><FONT COLOR="{text}">−0.5377</FONT>' in x1 and other not in x1
+    constant = mgraph.record(mgraph.constant(3.0) * Value(2.0, name="x")).draw(style="compact").source
+    assert constant.count('style="dashed,filled"') == 1
+    assert XOR.draw().source.count("<B>^\u00a02</B>") == 4  # a literal stands by its operation
+    assert "<B>−\u00a0(−1)</B>" in XOR.draw().source
+
+
+def test_the_style_follows_from_the_size() -> None:
+    x = Value(1.0, name="x")
+    for nodes, compact in ((11, False), (12, True)):
+        graph = mgraph.record(sum(x for _ in range(nodes - 1)))
+        assert len(graph) == nodes
+        assert ("shape=record" not in graph.draw().source) == compact
+
+
+def test_a_picture_has_a_name_and_a_description_and_stays_the_same(program: str, tmp_path: Path) -> None:
+    x = Value(0.5, name="<x> & \x1b")
+    untitled = mgraph.record(x.tanh())
+    for graph, title in ((TANH, "Two inputs through tanh"), (untitled, untitled.outputs[0])):
+        svg = svg_of(graph, tmp_path)
+        first, second = list(svg)[:2]
+        assert svg.get("role") == "img" and svg.get("aria-label") == first.text == title
+        assert first.tag.endswith("}title") and second.tag.endswith("}desc")
+        assert f"outputs: {graph.outputs[0]}" in (second.text or "")
+        raw = (tmp_path / "g.svg").read_bytes()
+        assert b"%3" not in raw
+        mgraph.picture(graph, tmp_path / "again.svg")
+        assert raw == (tmp_path / "again.svg").read_bytes()
+        assert load(tmp_path / "g.svg").digest == graph.digest
+    assert repr(TANH.draw()) == "<Drawing 'Two inputs through tanh', 6 boxes>"
+
+
+def test_a_cell_shows_what_fits(program: str) -> None:
+    """The text's records if they fit; else compact, still left to right; top to bottom where only that fits."""
+    small = mgraph.record(Value(0.5, name="x").tanh())
+    long = Value(0.5, name="x")
+    for _ in range(10):
+        long = long.tanh()
+    for graph, records, direction in ((small, True, "LR"), (TANH, False, "LR"), (mgraph.record(long), False, "TB")):
+        drawn: list[dict[str, object]] = []
+
+        def draw(graph: Graph = graph, drawn: list[dict[str, object]] = drawn, **options: object) -> display.Drawing:
+            drawn.append(options)
+            return graph.draw(**options)
+
+        shown = display.for_cell(draw)
+        assert display._width(shown) <= display.CELL
+        assert drawn[-1].get("direction", "LR") == direction
+        assert ("data=" in shown) == records
+
+
 def test_control_characters_are_made_visible(program: str, tmp_path: Path) -> None:
     found = texts(svg_of(mgraph.record(Value(1.0, name="a\x00b\x1b[31m\x7f\ufffe\uffff")), tmp_path))
     assert "a\u2400b\u241b[31m\u2421\ufffd\ufffd" in found
@@ -125,11 +226,9 @@ def test_options() -> None:
     assert "subgraph cluster_" in scoped and "label=neuron1" in scoped
     assert "subgraph" not in XOR.draw(scopes=False).source
     hot = XOR.draw(heat="grad").source
-    assert "cluster_legend" in hot and "fillcolor" in hot and "|grad| up to" in hot
-    small = XOR.draw(collapse=1).source
-    assert small.count("shape=box3d") == 6 and "mlp\\n69 nodes" in small
-    two = XOR.draw(collapse=2).source
-    assert "mlp/layer0\\n46 nodes" in two and "label=mlp " in two
+    assert hot.count("|∂|") == 1 and "labelloc=b" in hot
+    assert all(colour in hot for colour in (*palette.BLUES, *palette.ORANGES))
+    assert XOR.draw(style="record").source.count("shape=record") == 90
     run = TANH.replay({"a": 1.0})
     assert "{ a | data=1.0000 |" in TANH.draw(run).source
     assert "{ x | data=? | grad=? }" in Graph({"mgraph": 1, "nodes": [{"id": "x", "op": "input"}]}).draw().source
@@ -156,6 +255,8 @@ def test_numbers_are_never_lost_or_endless(x: float, text: str) -> None:
         ({"heat": "data"}, "heat colours by 'grad', not by 'data'"),
         ({"digits": 18}, "digits are from 0 to 17, not 18"),
         ({"collapse": 0}, "scopes collapse at level 1 or deeper, not 0"),
+        ({"collapse": "all"}, "scopes collapse at a level, or to 'fit', not 'all'"),
+        ({"style": "dots"}, "the style is one of record, compact, not 'dots'"),
     ],
 )
 def test_options_that_do_not_exist(options, message: str) -> None:
@@ -169,10 +270,10 @@ def test_a_large_graph_is_refused_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(DrawError) as refused:
         graph.draw()
     assert str(refused.value) == (
-        "2,003 boxes are more than can be laid out in good time (at most 2,000); draw the scopes as one box each"
-        " (--collapse 1), a slice (--out NAME), or all of it all the same (--force)"
+        "2,003 boxes are more than can be laid out in good time (at most 2,000); use draw(collapse='fit'), draw a part"
+        " with slice(['NAME']).draw(), or all of it: draw(force=True)"
     )
-    assert graph.draw(force=True).source.count("shape=record") == 2003
+    assert graph.draw(force=True, style="record").source.count("shape=record") == 2003
     with pytest.raises(DrawError, match="too many for a PNG"):
         mgraph.picture(graph.draw(force=True), tmp_path / "g.png")
 
@@ -230,7 +331,7 @@ def test_a_notebook_without_dot_draws_all_the_same(monkeypatch) -> None:
 def test_neither_program_is_there(monkeypatch) -> None:
     monkeypatch.setattr(graphviz_program, "program", lambda: None)
     with pytest.raises(DrawError) as refused:
-        graphviz_program.picture("digraph {}", "svg", 1)
+        graphviz_program.laid_out("digraph {}", "svg", 1)
     assert "apt-get install graphviz" in str(refused.value) and "pip install graphviz-pure" in str(refused.value)
 
 
@@ -245,32 +346,57 @@ def fake(tmp_path: Path, script: str) -> str:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("exec sleep 60", "the layout was not ready after 1 s; draw fewer boxes (--collapse 1, --out NAME)"),
+        (
+            "exec sleep 60",
+            "the layout was not ready after 1 s; draw fewer boxes: draw(collapse='fit'), or a part with slice(['NAME']).draw()",
+        ),
         ("echo no fonts >&2; exit 3", "dot failed (exit status 3): no fonts"),
     ],
 )
 def test_a_program_that_fails_or_hangs(tmp_path: Path, monkeypatch, script: str, message: str) -> None:
     monkeypatch.setenv("PATH", f"{fake(tmp_path, script)}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(DrawError) as refused:
-        graphviz_program.picture("digraph {}", "svg", 1, timeout=1)
+        graphviz_program.laid_out("digraph {}", "svg", 1, timeout=1)
     assert str(refused.value) == message
 
 
 @with_dot
 def test_text_fits_its_box(tmp_path: Path) -> None:
     """At 0.602 em a character, the widest of the common monospaced faces, every field has room to spare."""
-    svg = svg_of(XOR, tmp_path)
+    svg = svg_of(XOR, tmp_path, style="record")
     space = "{http://www.w3.org/2000/svg}"
     checked = 0
     for group in svg.iter(f"{space}g"):
-        box, fields = group.find(f".//{space}polygon"), group.findall(f".//{space}text")
-        if group.get("class") != "node" or box is None or len(fields) != 3:
+        shapes = [*group.iter(f"{space}polygon"), *group.iter(f"{space}path")]  # a path has rounded corners
+        fields = group.findall(f".//{space}text")
+        if group.get("class") != "node" or len(fields) != 3:
             continue
-        xs = [float(point.split(",")[0]) for point in box.get("points", "").split()]
-        lines = [float(line.get("points", "").split(",")[0]) for line in group.iter(f"{space}polyline")]
+        outlines = [shape.get("points") or shape.get("d") or "" for shape in shapes]
+        xs = [float(x) for outline in outlines for x in re.findall(r"(-?[0-9.]+),", outline)]
+        ends = [re.findall(r"(-?[0-9.]+),", line.get("points", "")) for line in group.iter(f"{space}polyline")]
+        lines = [float(start) for start, end in ends if start == end]  # not the cut corners
         edges = sorted({min(xs), max(xs), *lines})
         for field, left, right in zip(fields, edges, edges[1:], strict=False):
             wanted = len(field.text or "") * 0.602 * float(field.get("font-size", "0"))
             assert right - left > wanted, field.text
             checked += 1
     assert checked == 3 * len(XOR)
+
+
+@with_dot
+@pytest.mark.parametrize("options", [{}, {"collapse": 3}])
+def test_compact_text_fits_its_box(options, tmp_path: Path) -> None:
+    svg = svg_of(XOR, tmp_path, **options)
+    space = "{http://www.w3.org/2000/svg}"
+    checked = 0
+    for group in svg.iter(f"{space}g"):
+        if group.get("class") != "node":
+            continue
+        shapes = [e.get("points") or e.get("d") for e in group.iter() if e.get("points") or e.get("d")]
+        xs = [float(x) for shape in shapes for x in re.findall(r"(-?[0-9.]+),", shape or "")]
+        for text in group.iter(f"{space}text"):
+            wide = len(text.text or "") * 0.602 * float(text.get("font-size", "0"))
+            assert text.get("text-anchor") == "start"
+            assert min(xs) < float(text.get("x", "0")) and float(text.get("x", "0")) + wide < max(xs), text.text
+            checked += 1
+    assert checked >= 30

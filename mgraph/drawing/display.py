@@ -73,7 +73,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
 def _named(picture: bytes, title: str, description: str) -> bytes:
     """An SVG with a name and a description that a screen reader reads out, in place of Graphviz's own."""
     name, words = (escape(plain(text)).encode() for text in (title, description))
-    picture = re.sub(rb"<title>[^<]*</title>\n?", b"", picture, count=1)
+    picture = re.sub(rb"<title>[^<]*</title>\n|<!-- [^\n]* -->\n", b"", picture)  # names such as n12: for nobody
     picture = picture.replace(b'font-family="Courier,monospace"', FACES)
     picture = picture.replace(b"<svg ", b'<svg role="img" aria-label="%b" ' % name, 1)
     start = picture.index(b">", picture.index(b"<svg")) + 1

@@ -190,7 +190,7 @@ def _digraph(direction: str, boxes: int, dense: bool, framed: bool) -> Drawing:
             "pad": "0.1",
             "splines": "polyline" if dense else "true",
             "nodesep": "0.15",
-            "ranksep": "2" if dense else "0.2" if boxes < COMPACT_FROM else "0.9" if framed else "0.45",
+            "ranksep": "1.2" if dense else "0.2" if boxes < COMPACT_FROM else "0.9" if framed else "0.45",
             "fontcolor": QUIET,
             **FONT,
         },

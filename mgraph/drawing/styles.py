@@ -160,7 +160,8 @@ class Scopes:
         font = frame.get("fontcolor")
         head = _cell(f"<B>{markup(cut(box.title, 28))}</B>\u00a0")
         head += _cell(" ".join(spelled(box.data, self._digits)) if box.data is not None else "", right=True)
-        facts = [_cell(_small(markup(fact), font or QUIET), span=2) for fact in box.facts]
+        lines = box.facts if box.data is None else [" · ".join(box.facts)]  # low, for there are often many beside it
+        facts = [_cell(_small(markup(line), font or QUIET), span=2) for line in lines]
         rows = [head, *gradient_row(box.grad, self._digits, font), *facts]
         border = "2" if box.is_output else "1"
         colours = f'COLOR="{frame["color"]}" BGCOLOR="{frame["fillcolor"]}"'

@@ -103,3 +103,13 @@ def test_a_scope_that_is_left_and_entered_again_is_drawn_in_parts() -> None:
     source = XOR.draw(collapse=1).source
     assert source.count("row0\u00a0(1\u00a0of\u00a02)") == source.count("row0\u00a0(2\u00a0of\u00a02)") == 1
     assert "mlp\u00a0(" not in source
+
+
+@with_dot
+def test_a_cell_shows_a_large_graph_collapsed_and_says_how_to_see_more() -> None:
+    graph = perceptron()
+    shown = graph._repr_mimebundle_()["image/svg+xml"]
+    assert shown.count('class="node"') == 5  # two inputs, and a node for each layer's neurons
+    words = "979 nodes in 35 boxes. draw(collapse=N) opens scopes to level N, slice(['NAME']).draw() shows a part."
+    assert words.replace("'", "&#39;") in shown or words in shown
+    assert "--" not in re.sub(r"<!--.*?-->|<[^>]*>", "", shown, flags=re.DOTALL)  # the command line's words

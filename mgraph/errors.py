@@ -73,14 +73,15 @@ class DrawError(MgraphError):
     """A picture that cannot be drawn. What to do about it is said in Python's words, and in the command line's."""
 
 
-_TREE = (MgraphError, DocumentError, VersionError, CycleError, FileError, ReplayError, FormatError, DrawError)
-for _error in _TREE:
-    _error.__module__ = "mgraph"
-
     def __init__(self, problem: str, *, python: str = "", command: str = "") -> None:
         super().__init__(f"{problem}; {python}" if python else problem)
         self.on_command_line = printable(f"{problem}; {command}" if command else problem)
         """The message with what to do in the words of the command line."""
+
+
+_TREE = (MgraphError, DocumentError, VersionError, CycleError, FileError, ReplayError, FormatError, DrawError)
+for _error in _TREE:
+    _error.__module__ = "mgraph"
 
 
 def printable(text: str) -> str:

@@ -56,6 +56,9 @@ class CycleError(DocumentError):
         self.cycle = cycle
         """The ids, each an operand of the next."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message, self.cycle), vars(self)
+
 
 class FileError(MgraphError):
     """A file that cannot be read, decoded or written."""

@@ -45,6 +45,10 @@ class View:
 
     _wiring: Wiring
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle holds: the document. All else follows from it."""
+        return {"_wiring": self._wiring}
+
     # What it holds.
 
     @property

@@ -73,6 +73,9 @@ class Wiring:
             self._scan()
         self._check_references()
 
+    def __reduce__(self) -> Any:
+        return Wiring, (self.document,)
+
     @property
     def nodes(self) -> list[Node]:
         """The nodes, operands before their consumers."""

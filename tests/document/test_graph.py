@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import random
 from itertools import pairwise
 
@@ -23,6 +25,26 @@ def shuffled(graph: Graph, seed: int) -> Graph:
     nodes = list(graph.nodes)
     random.Random(seed).shuffle(nodes)
     return Graph({**graph.document, "nodes": nodes})
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda kept: pickle.loads(pickle.dumps(kept))])
+def test_a_graph_and_a_run_are_copied_whatever_was_done_with_them(again) -> None:
+    graph = load(ROOT / "samples" / "tanh.json")
+    graph.replay(engine="compiled")
+    run, made, ran = graph.replay({"a": 0.25}), again(graph), again(graph.replay({"a": 0.25}))
+    assert made.document == graph.document
+    for each in (made.replay({"a": 0.25}), ran):
+        assert (each.data, each.grad, each.overrides, each.seeds) == (run.data, run.grad, run.overrides, run.seeds)
+    assert made.with_run(ran).digest == graph.with_run(run).digest
+
+
+def test_a_cycle_error_reaches_another_process() -> None:
+    nodes = [{"id": "p", "op": "neg", "args": ["q"]}, {"id": "q", "op": "neg", "args": ["p"]}]
+    with pytest.raises(CycleError) as caught:
+        Graph({"mgraph": 1, "nodes": nodes})
+    caught.value.file = "loop.json"
+    sent = pickle.loads(pickle.dumps(caught.value))
+    assert (str(sent), sent.cycle, sent.path) == (str(caught.value), ["p", "q", "p"], "$.nodes")
 
 
 @pytest.mark.parametrize("seed", range(5))

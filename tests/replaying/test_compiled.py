@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import compileall
+import copy
 import gc
 import math
 import os
+import pickle
 import random
 import shutil
 import subprocess
@@ -199,6 +201,14 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
     assert done.returncode == 0, done.stderr
     return done
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_replayer_is_not_copied(again: Any) -> None:
+    made = load(ROOT / "samples" / "tanh.json").compile()
+    made.forward()
+    with pytest.raises(TypeError, match=r"^a Replayer is not copied or pickled; graph.compile\(\) makes another one$"):
+        again(made)
 
 
 def test_without_the_extra_everything_works() -> None:

@@ -168,6 +168,9 @@ class Replayer:
         """(nodes,) The adjoints, likewise."""
         self.data.flags.writeable = self.grad.flags.writeable = False
 
+    def __reduce__(self) -> Any:  # the machine code has the arrays' addresses
+        raise TypeError("a Replayer is not copied or pickled; graph.compile() makes another one")
+
     @cached_property
     def index(self) -> dict[str, int]:
         """The place of each node in ``data`` and ``grad``, by id."""

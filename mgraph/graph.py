@@ -134,13 +134,13 @@ class Graph(View):
         """Replay every row of the table ``inputs`` and write the table ``output``: .csv, .jsonl or .parquet.
 
         The columns of ``inputs`` are leaves, by id or unique label; ``fixed`` gives others a number for all rows. The
-        output has a column for each output and, with ``backward``, one ``grad NAME`` for each of the leaves.
+        output has a column for each output and, with ``backward``, one ``grad NAME`` for each of these columns.
         ``progress`` is told how many bytes were read. Memory does not grow with the rows. Raises FileError, with
         line and column, and ReplayError; then no output is left behind.
         """
         from mgraph.replaying.table_replay import replay_table
 
-        given = {self.resolve(name): x for name, x in (fixed or {}).items()}
+        given = overrides(self._wiring, fixed or {})
         where = os.fspath(inputs), os.fspath(output)
         return replay_table(self._plan, *where, given, backward, engine, arithmetic, progress)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
 from mgraph.document.model import Document, Node, arranged, without_grad
@@ -19,6 +19,8 @@ from mgraph.errors import CycleError, DocumentError, ReplayError, nearest, repea
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
+
+T = TypeVar("T")
 
 
 class Column(Mapping[str, float]):
@@ -209,6 +211,8 @@ class Wiring:
 
     def resolve(self, name: str) -> str:
         """The id that ``name`` means: an id, or a label that one node alone has. Raises ReplayError otherwise."""
+        if not isinstance(name, str):
+            raise ReplayError(f"a node is named by its id or label, which is text, not by {shown(name)}")
         if name in self.index:
             return name
         candidates = self._by_label.get(name, [])
@@ -224,6 +228,16 @@ class Wiring:
             + (f"; the parameters are {some(self.parameters)}" if self.parameters else "")
             + f"; the outputs are {some(self.outputs)}"
         )
+
+    def by_id(self, given: Mapping[str, T]) -> dict[str, T]:
+        """What is given by id or unique label, by id. Raises ReplayError for an unknown name and a node named twice."""
+        found: dict[str, T] = {}
+        for name, what in given.items():
+            node = self.resolve(name)
+            if node in found:
+                raise ReplayError(f"{shown(node)} is given two numbers, once as {shown(name)}")
+            found[node] = what
+        return found
 
     @cached_property
     def depth(self) -> int:

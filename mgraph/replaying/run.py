@@ -156,12 +156,9 @@ def with_leaves(document: Document, numbers: Mapping[str, float]) -> Document:
 
 def overrides(wiring: Wiring, inputs: Mapping[str, float]) -> dict[str, float]:
     """The numbers to replay with, by id. Raises ReplayError."""
-    found: dict[str, float] = {}
-    for given, x in inputs.items():
-        name = settable(wiring, given)
-        if name in found:
-            raise ReplayError(f"{shown(name)} is given two numbers, once as {shown(given)}")
-        found[name] = real(x, given)
+    found = {name: real(x, name) for name, x in wiring.by_id(inputs).items()}
+    for name in found:
+        settable(wiring, name)
     return found
 
 
@@ -184,7 +181,7 @@ def seeds_of(wiring: Wiring, seeds: Mapping[str, float] | None) -> dict[str, flo
     """The adjoints to start from, by id: those given, by id or unique label, or the document's. Raises ReplayError."""
     if seeds is None:
         return dict(wiring.seeds)
-    found = {wiring.resolve(name): real(seed, name) for name, seed in seeds.items()}
+    found = {name: real(seed, name) for name, seed in wiring.by_id(seeds).items()}
     for name in found:
         if wiring.op(name) == CONSTANT:
             raise ReplayError(f"{shown(name)} is a constant, which gets no gradient, so it cannot be a seed")

@@ -67,7 +67,11 @@ def replay_table(
 
 
 def _leaves(plan: Plan, names: list[str], fixed: Mapping[str, float], where: str) -> list[str]:
-    """The ids of the leaves that the columns are. Raises FileError."""
+    """The ids of the leaves that the columns are. Raises FileError, and ReplayError if what is fixed is no leaf."""
+    for name in fixed:
+        if "args" in plan.wiring.nodes[plan.wiring.index[name]]:
+            message = "is computed, so it cannot be set for all rows; an input or a parameter can"
+            raise ReplayError(f"{shown(name)} {message}")
     given = set(fixed)
     leaves = []
     for leaf in (_leaf(plan, name, where) for name in names):

@@ -313,7 +313,7 @@ def gradient(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) ->
         seeds = {lifted.values[name]: seed for name, seed in wiring.seeds.items()}
         name = next(iter(wiring.seeds)) if list(wiring.seeds.values()) == [1.0] else "S"
     else:
-        (name,) = _nodes(wiring, of, [], "")
+        name = wiring.resolve(of)
         seeds = {lifted.values[name]: 1.0}
     terms = lifted.reverse(seeds, [lifted.values[each] for each in leaves])
     return _written(lifted, terms, [_quotient(name, each) for each in leaves], f"Gradient of {name}")
@@ -336,7 +336,7 @@ def hessian(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) -> 
     leaves = _leaves(wiring, wrt)
     if of is None and len(wiring.outputs) != 1:
         raise ReplayError(f"the graph has {len(wiring.outputs)} outputs; say of which")
-    (name,) = _nodes(wiring, of, wiring.outputs, "")
+    name = wiring.resolve(wiring.outputs[0] if of is None else of)
     lifted = Lifted(wiring)
     values = [lifted.values[each] for each in leaves]
     terms: list[Term] = []
@@ -349,11 +349,10 @@ def hessian(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) -> 
 
 def jvp(wiring: Wiring, tangents: Mapping[str, float]) -> Document:
     """The document that computes a directional derivative; see :meth:`mgraph.graph.Graph.jvp`."""
-    leaves = _leaves(wiring, tangents, " along")
+    numbers = wiring.by_id(tangents)
+    leaves = _leaves(wiring, numbers, " along")
     lifted = Lifted(wiring)
-    directions: dict[Value, Term] = {
-        lifted.values[name]: real(x, given) for name, (given, x) in zip(leaves, tangents.items(), strict=True)
-    }
+    directions: dict[Value, Term] = {lifted.values[name]: real(numbers[name], name) for name in leaves}
     terms = lifted.forward(directions, [lifted.values[name] for name in wiring.outputs])
     names = [f"d{name}" if name.isidentifier() else f"d({name})" for name in wiring.outputs]
     return _written(lifted, terms, names, f"Derivative along {', '.join(leaves[:4])}")

@@ -93,11 +93,10 @@ def objective(plan: Plan, loss: str | None, data: Mapping[str, Sequence[float]] 
 
 def _columns(plan: Plan, data: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
     columns = {}
-    for given, column in data.items():
-        leaf = plan.wiring.resolve(given)
+    for leaf, column in plan.wiring.by_id(data).items():
         if plan.wiring.op(leaf) != INPUT:
             raise ReplayError(f"{shown(leaf)} is not an input, so it cannot be a column of the data")
-        columns[leaf] = [real(x, given) for x in column]
+        columns[leaf] = [real(x, leaf) for x in column]
         bad = next((row for row, x in enumerate(columns[leaf]) if not math.isfinite(x)), None)
         if bad is not None:
             raise ReplayError(f"row {bad} of the column {shown(leaf)} is {columns[leaf][bad]}; it must be finite")

@@ -182,6 +182,22 @@ def test_an_output_that_bears_the_name_of_a_gradient(tmp_path: Path) -> None:
     assert (tmp_path / "out.csv").read_text() == "grad x\n9.0\n"
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("fixed", "message"),
+    [
+        ({"t1": 1.0}, "'t1' is computed, so it cannot be set for all rows; an input or a parameter can"),
+        ({"b": True}, "the number for 'b' is not a real number but True"),
+        ({"q": 1.0}, "no node has the id or label 'q'. The inputs are 'a', 'b'; the outputs are 'd'"),
+    ],
+)
+def test_what_is_fixed_is_refused_alike_by_every_engine(engine: str, fixed, message: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a\n")  # also for no rows at all
+    with pytest.raises(ReplayError) as refused:
+        TANH.replay_rows(tmp_path / "rows.csv", tmp_path / "out.csv", fixed=fixed, engine=engine)
+    assert str(refused.value) == message
+
+
 @pytest.mark.parametrize("name", ["a\0b.csv", "half \ud800.csv"])
 def test_a_path_that_no_file_can_have(name: str, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n")

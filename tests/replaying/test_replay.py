@@ -152,7 +152,13 @@ RECIPE = Graph(
         ({"inputs": {"x": "1"}}, "the number for 'x' is not a real number but '1'"),
         ({"inputs": {"x": True}}, "the number for 'x' is not a real number but True"),
         ({"inputs": {"x": 10**400}}, "the number for 'x' is past binary64"),
+        ({"inputs": {1: 2.0}}, "a node is named by its id or label, which is text, not by 1"),
+        (
+            {"inputs": {"x": 1, "y": 1}, "seeds": {"x": 1.0, "ecks": 2.0}},
+            "'x' is given two numbers, once as 'ecks'",
+        ),
         ({"outputs": ["r"]}, "no node has the id or label 'r'. The inputs are 'x', 'y'; the outputs are 'p', 'q'"),
+        ({"outputs": [["p"]]}, "a node is named by its id or label, which is text, not by ['p']"),
         (
             {"inputs": {"x": 1, "y": 1}, "seeds": {"k": 1.0}},
             "'k' is a constant, which gets no gradient, so it cannot be a seed",

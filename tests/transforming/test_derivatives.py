@@ -235,6 +235,9 @@ def test_an_input_without_a_number_stays_without() -> None:
     assert derived.replay({"x": 0.5}).outputs == {"dy/dx": OPS["cos"].forward(0.5)}
 
 
+LABELLED = Graph({"mgraph": 1, "nodes": [{"id": "a", "op": "input", "data": 1.0, "label": "A"}]})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "message"),
@@ -242,6 +245,9 @@ def test_an_input_without_a_number_stays_without() -> None:
         (lambda: TANH.gradient(of="q"), "no node has the id or label 'q'. The inputs are 'a', 'b'; the outputs are 'd'"),
         (lambda: TANH.gradient(wrt=[]), "there is nothing to differentiate with respect to"),
         (lambda: TANH.jvp({"a": "1"}), "the number for 'a' is not a real number but '1'"),
+        (lambda: LABELLED.jvp({"a": 1.0, "A": 2.0}), "'a' is given two numbers, once as 'A'"),
+        (lambda: TANH.gradient(of=["a", "d"]), "a node is named by its id or label, which is text, not by ['a', 'd']"),
+        (lambda: TANH.hessian(of=["a", "d"]), "a node is named by its id or label, which is text, not by ['a', 'd']"),
         (lambda: TANH.jvp({}), "there is nothing to differentiate along"),
         (lambda: load(ROOT / "samples/operations.json").gradient(wrt="start"), "'start' is a constant: there is no derivative with respect to it"),
     ],

@@ -105,6 +105,18 @@ def test_an_input_that_only_the_data_gives() -> None:
     assert "loss" not in found.graph.data
 
 
+LABELLED = Graph(
+    {
+        "mgraph": 1,
+        "nodes": [
+            {"id": "x", "op": "input", "label": "X"},
+            {"id": "w", "op": "parameter", "data": 1.0},
+            {"id": "loss", "op": "mul", "args": ["w", "x"]},
+        ],
+    }
+)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "message"),
@@ -118,6 +130,7 @@ def test_an_input_that_only_the_data_gives() -> None:
         (lambda: fit(line(), 900, 1e3), "at step 40 the gradient of 'w' is not finite, so the fit ends here. A smaller rate may help"),
         (lambda: fit(line(), 2, data={"w": [1.0]}), "'w' is not an input, so it cannot be a column of the data"),
         (lambda: fit(line(), 2, data={"x": [1.0, math.nan]}), "row 1 of the column 'x' is nan; it must be finite"),
+        (lambda: fit(LABELLED, 2, data={"x": [1.0], "X": [2.0]}), "'x' is given two numbers, once as 'X'"),
         (lambda: fit(line(), 2, data={"x": [1.0], "y": [1.0, 2.0]}), "the columns are not of one length: 'x' has 1, 'y' has 2"),
         (lambda: fit(line(), 2, data={}), "the data has no rows"),
         (lambda: fit(record(parameter(1.0, "w") * 2, parameter(1.0, "v") * 3)), "the graph has 2 outputs, 'n1', 'n3'; name the one to make small: loss='n1' (on the command line, --loss n1)"),

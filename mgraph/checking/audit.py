@@ -145,8 +145,8 @@ def verify(plan: Plan, tolerance: int | None = None, strict: bool = False, finit
     ReplayError for a tolerance that no document could state: it is from 0 to 2**53 - 1.
     """
     limit = plan.wiring.tolerance if tolerance is None else tolerance
-    if not 0 <= limit <= EXACT_INT:
-        raise ReplayError(f"a tolerance is from 0 to {EXACT_INT} ulp, not {shown(limit)}")
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 0 <= limit <= EXACT_INT:
+        raise ReplayError(f"a tolerance is a whole number of ulp, from 0 to 2**53 - 1, not {shown(limit)}")
     audit = _Audit(plan, limit)
     audit.check_data()
     audit.suspect_leaves()

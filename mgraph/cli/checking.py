@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mgraph.cli.options import FILE, JSON, PICTURE, ULPS, all_opened, opened, put
+from mgraph.cli.options import FILE, JSON, PICTURE, ULPS, all_opened, of_option, opened, put
 from mgraph.cli.terminal import complain, say, show, show_json, width, working
 from mgraph.errors import MgraphError
 
@@ -49,7 +49,7 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
             complain(entry.error)
             status = 2
             continue
-        with working(f"checking {entry.name}"):
+        with working(f"checking {entry.name}"), of_option("--ulps"):
             report = entry.graph.verify(ulps, strict, finite_differences=not no_differences)
         status = max(status, int(not report.ok))
         found.append(reports.report_json(entry.name, report))

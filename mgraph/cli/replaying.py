@@ -20,6 +20,7 @@ from mgraph.cli.options import (
     ULPS,
     assigned,
     named,
+    of_option,
     opened,
     put,
     refuse_one_place,
@@ -73,7 +74,7 @@ def run(
     inputs, only = assigned(graph, settings), named(graph, "--out", outputs)
     with working("replaying"):
         result = graph.replay(inputs, only or None, backward=not no_backward, engine=engine)
-    with working("checking"):
+    with working("checking"), of_option("--ulps"):
         report = graph.verify(ulps, finite_differences=False)
     _write_run(graph, result, save, draw, embed=not no_embed)
     if as_json:

@@ -70,6 +70,8 @@ def _plain(x: Any) -> Any:
         cell = np.empty((), object)
         cell[()] = x
         return cell
+    if isinstance(x, np.ndarray | np.generic) and x.dtype.char in "gG":  # as objects these would call us again
+        return x.astype("d" if x.dtype.char == "g" else "D")
     return x.view(np.ndarray) if isinstance(x, Array) else x
 
 

@@ -136,6 +136,20 @@ def test_numpy_functions_record() -> None:
     assert y.data == math.tanh(0.5) + 2 * math.tanh(1.5)
 
 
+@pytest.mark.parametrize("scalar", [np.float16, np.float32, np.longdouble, np.int8, np.uint64, np.bool_])
+def test_numpy_scalars_are_operands_on_either_side(scalar: type) -> None:
+    x, one, array = Value(2.0), scalar(1), np.array([1, 1], scalar)
+    assert [each.data for each in (one + x, x + one, one / x, x**one, one**x)] == [3.0, 3.0, 0.5, 2.0, 1.0]
+    assert [each.data for each in [*(array * x), *(x * array), *np.maximum(array, x)]] == [2.0] * 6
+
+
+@pytest.mark.parametrize("scalar", [np.complex64, np.clongdouble])
+def test_numpy_complex_numbers_are_no_operands(scalar: type) -> None:
+    for call in (lambda: scalar(1) + Value(2.0), lambda: Value(2.0) * np.array([scalar(1)])):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            call()
+
+
 def test_importing_the_package_imports_none_of_it_but_fills_the_seams() -> None:
     script = (
         "import sys, mgraph\n"

@@ -80,8 +80,11 @@ def _graph(document: Document, name: str) -> Graph:
 
 @collector_paused()
 def loads(text: str | bytes) -> Graph:
-    """Read a document from JSON text. Raises DocumentError."""
-    return Graph._of(_document.parse(text.encode() if isinstance(text, str) else text))
+    """Read a document from JSON text or its UTF-8 bytes. Raises DocumentError, and TypeError for what is neither."""
+    if not isinstance(text, str | bytes | bytearray):
+        raise TypeError(f"loads reads text or bytes, not {type(text).__name__}; load reads files")
+    raw = text.encode(errors="surrogatepass") if isinstance(text, str) else bytes(text)
+    return Graph._of(_document.parse(raw))
 
 
 def save(
@@ -302,9 +305,13 @@ def array(data: Any, name: str | None = None, op: str = "input") -> Any:
     """A NumPy array of values: NumPy's functions on it (``@``, ``sum``, ``exp``, ``maximum``, …) record.
 
     With ``name="W"`` its elements are called ``W[2,3]``; ``op`` is input, parameter or constant. Raises TypeError for
-    what is not made of real numbers.
+    what is not made of real numbers, ModuleNotFoundError without NumPy.
     """
-    from mgraph.recording.numpy_arrays import array as made
+    try:
+        from mgraph.recording.numpy_arrays import array as made
+    except ModuleNotFoundError as error:
+        message = "mgraph.array needs NumPy (the extra fast brings it): pip install numpy"
+        raise ModuleNotFoundError(message, name=error.name) from None
 
     return made(data, name, op)
 

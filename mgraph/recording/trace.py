@@ -23,9 +23,14 @@ def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     """Call ``function`` with an input for each number among the arguments, defaults included.
 
     An input is called after its parameter, and in a list, tuple or array its place: ``x[0]``, ``W[2,3]``. Raises
-    TypeError for arguments that do not fit, and where the function makes a plain number of a value.
+    TypeError for arguments that do not fit, for a function that does not say what its parameters are, and where it
+    makes a plain number of a value.
     """
-    bound = signature(function).bind(*args, **kwargs)
+    try:
+        described = signature(function)
+    except ValueError:
+        raise TypeError(f"{function!r} does not say what its parameters are; wrap it: lambda x: f(x)") from None
+    bound = described.bind(*args, **kwargs)
     bound.apply_defaults()
     given = _with_inputs(bound)
     with tracing():

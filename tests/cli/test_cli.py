@@ -347,7 +347,10 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
             "mgraph: --save - and --json would both write to standard output\nTry: mgraph fit --help\n",
         ),
         *(
-            ([command, TANH, "--json", "--ulps", str(2**64)], f"mgraph: --ulps: a tolerance is a whole number of ulp, from 0 to 2**53 - 1, not {2**64}\n")
+            (
+                [command, TANH, "--json", "--ulps", str(2**64)],
+                f"mgraph: --ulps: a tolerance is a whole number of ulp, from 0 to 2**53 - 1, not {2**64}\n",
+            )
             for command in ("run", "verify")
         ),
         (["run", TANH, "--ulps", "-1"], "mgraph: --ulps: -1 is not in the range x>=0\nTry: mgraph run --help\n"),

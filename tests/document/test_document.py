@@ -742,12 +742,17 @@ def test_what_the_format_cannot_hold_is_refused() -> None:
         (lambda: mgraph.record(Value(1.0), meta={"x": {1: 2}}), r"\$\.meta\.x: a key is text, not 1"),
         (lambda: mgraph.record(Value(1.0), meta={"x": object}), r"\$\.meta\.x: not JSON"),
         (lambda: mgraph.record(Value(1.0), meta={"x": math.nan}), "not a finite number"),
+        (lambda: mgraph.record(Value(1.0), meta="x"), r"^\$\.meta: expected an object, got 'x'$"),
+        (lambda: mgraph.loads('{"mgraph": 1, "title": "\ud800"}'), "^not UTF-8: byte 0xED at offset 24"),
         (lambda: mgraph.record(Value(1.0), title="x" * 10_001), "a text of 10,001 characters"),
     ):
         with pytest.raises(DocumentError, match=message):
             call()
     with pytest.raises(TypeError, match="at least one value"):
         mgraph.record()
+    for neither in (None, {"mgraph": 1}, memoryview(b"{}")):
+        with pytest.raises(TypeError, match=r"^loads reads text or bytes, not \w+; load reads files$"):
+            loads(neither)
     with pytest.raises(TypeError, match="a graph has its own"):
         mgraph.save(mgraph.record(Value(1.0)), "-", title="x")
 

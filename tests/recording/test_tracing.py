@@ -55,6 +55,11 @@ def test_trace_names_arguments_that_no_output_depends_on() -> None:
     assert mgraph.trace(lambda a: a[0] * 2, [1.0, 2.0]).inputs == ["a[0]"]  # of an array or list, one element is enough
 
 
+def test_a_function_that_does_not_say_what_its_parameters_are() -> None:
+    with pytest.raises(TypeError, match=r"^<built-in function max> does not say what its parameters are; wrap it"):
+        mgraph.trace(max, 1.0, 2.0)
+
+
 def test_a_trace_that_raises_leaves_nothing_behind() -> None:
     def broken(x):
         raise KeyError(x.data)

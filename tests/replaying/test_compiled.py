@@ -229,6 +229,24 @@ except ReplayError as error:
     )
 
 
+def test_without_numpy_what_needs_it_says_so() -> None:
+    code = """
+import sys
+sys.modules["numpy"] = None
+import mgraph
+for call in (lambda: mgraph.array([1.0]), lambda: mgraph.Replayer, lambda: mgraph.Batch):
+    try:
+        call()
+    except (ImportError, mgraph.ReplayError) as error:
+        print(type(error).__name__, error)
+"""
+    array, *compiled = python(code).stdout.splitlines()
+    assert array == "ModuleNotFoundError mgraph.array needs NumPy (the extra fast brings it): pip install numpy"
+    assert len(compiled) == 2
+    for line in compiled:
+        assert line.startswith("ReplayError the compiled engine needs NumPy and llvmlite (the extra fast): pip install")
+
+
 def test_without_source_files_there_is_the_reference(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "mgraph", tmp_path / "mgraph", ignore=shutil.ignore_patterns("__pycache__"))
     assert compileall.compile_dir(tmp_path / "mgraph", quiet=1, legacy=True)

@@ -35,7 +35,7 @@ def _crossed(a: Wiring, b: Wiring, to: list[int]) -> bool:
     """Whether a leaf is matched to another one than its namesake, and that tells: the leaves have the same names on
     both sides, or other numbers. If ids were given out anew, a name that occurs again means nothing."""
     leaves = [(node, b.nodes[j]) for node, j in zip(a.nodes, to, strict=True) if node["op"] in LEAVES]
-    names, others = ({node["id"] for node in side} for side in zip(*leaves, strict=True))
+    names, others = {x["id"] for x, _ in leaves}, {y["id"] for _, y in leaves}
     telling = names == others or any(value(x) != value(y) for x, y in leaves)
     return telling and any(x["id"] != y["id"] and _named(x["id"]) and x["id"] in others for x, y in leaves)
 

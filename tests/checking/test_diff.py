@@ -471,3 +471,10 @@ def test_what_does_not_need_an_input_without_number_is_replayed() -> None:
     nodes = [("u", "input", None), ("y", "sin", ["a"]), ("z", "add", ["y", "u"])]
     found = diff(graph([("a", "input", 1.0), *nodes]), graph([("a", "input", 2.0), *nodes]))
     assert [(m.node, m.field) for m in found.moved] == [("y", "data")]
+
+
+def test_a_graph_of_numbers_alone_has_no_leaves_to_match() -> None:
+    graph = Graph({"mgraph": 1, "nodes": [{"id": "y", "op": "add", "args": [1.0, 2.0]}]})
+    other = Graph({"mgraph": 1, "nodes": [{"id": "y", "op": "add", "args": [1.0, 3.0]}]})
+    assert graph.diff(graph).same
+    assert [each.node for each in graph.diff(other).causes] == ["y"]

@@ -21,6 +21,8 @@ Operand = Value | SupportsFloat
 class Module:
     """Something with parameters."""
 
+    __module__ = "mgraph.nn"
+
     def parameters(self) -> list[Value]:
         """The leaves that are learnt, in a fixed order."""
         return []
@@ -37,6 +39,8 @@ class Neuron(Module):
     ``activation`` is one of ``tanh`` (the default), ``relu``, ``sigmoid`` and ``linear``; ``nonlin=False`` is
     micrograd's way to say ``linear``. Raises ValueError for any other activation.
     """
+
+    __module__ = "mgraph.nn"
 
     def __init__(self, nin: int, nonlin: bool = True, *, activation: str = "tanh", name: str = "neuron") -> None:
         if activation not in ACTIVATIONS:
@@ -70,6 +74,8 @@ def _alone(outputs: list[Value]) -> Value | list[Value]:
 
 class Layer(Module):
     """``nout`` neurons over the same ``nin`` inputs. A layer of one neuron returns a Value, not a list."""
+
+    __module__ = "mgraph.nn"
 
     neurons: Sequence[Neuron]
 
@@ -105,6 +111,8 @@ class MLP(Module):
     A call returns a Value if the last layer has one neuron, else a list of them; ``outputs`` always returns a list,
     so that a type checker knows what ``[y] = mlp.outputs(x)`` is.
     """
+
+    __module__ = "mgraph.nn"
 
     layers: Sequence[Layer]
 

@@ -70,6 +70,8 @@ def test_public_classes_say_mgraph() -> None:
     classes = {name: each for name, each in found.items() if isinstance(each, type)}
     assert classes
     assert {name: each.__module__ for name, each in classes.items()} == dict.fromkeys(classes, "mgraph")
+    layers = {name: getattr(mgraph.nn, name) for name in mgraph.nn.__all__ if name != "micrograd"}
+    assert {name: each.__module__ for name, each in layers.items()} == dict.fromkeys(layers, "mgraph.nn")
 
 
 @pytest.mark.slow

@@ -75,7 +75,6 @@ class FormatError(MgraphError):
 class DrawError(MgraphError):
     """A picture that cannot be drawn. What to do about it is said in Python's words, and in the command line's."""
 
-
     def __init__(self, problem: str, *, python: str = "", command: str = "") -> None:
         super().__init__(f"{problem}; {python}" if python else problem)
         self.on_command_line = printable(f"{problem}; {command}" if command else problem)

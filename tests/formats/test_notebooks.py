@@ -68,6 +68,69 @@ def test_a_graph_goes_from_notebook_to_notebook(tmp_path: Path, cli: Cli) -> Non
     assert cli("verify", "what-if.ipynb").returncode == 0
 
 
+def kept(path: Path) -> list[str]:
+    """The digests of the graphs in a file, each of which holds."""
+    graphs = [entry.graph for entry in contents(path)]
+    assert all(graph is not None and graph.verify().ok for graph in graphs)
+    return [graph.digest for graph in graphs]
+
+
+@pytest.mark.slow
+@with_kernel
+@with_dot
+@pytest.mark.filterwarnings("ignore")  # of the kernel's client
+@pytest.mark.skipif(importlib.util.find_spec("nbconvert") is None, reason="nbconvert is not installed")
+def test_the_first_steps_in_jupyter_and_as_a_page(tmp_path: Path, cli: Cli) -> None:
+    """Run anew, the notebook holds the graphs that it was shipped with; its page has them too, with every table."""
+    shutil.copy(NOTEBOOKS / "first-steps.ipynb", tmp_path)
+    executed(tmp_path / "first-steps.ipynb")
+    digests = kept(NOTEBOOKS / "first-steps.ipynb")
+    assert len(digests) == 6 and kept(tmp_path / "first-steps.ipynb") == digests
+    argv = [sys.executable, "-m", "nbconvert", "--to", "html", "first-steps.ipynb"]
+    subprocess.run(argv, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    assert kept(tmp_path / "first-steps.html") == digests
+    assert load(f"{tmp_path / 'first-steps.html'}#Hessian of d").outputs == ["d2d/da da", "d2d/da db", "d2d/db db"]
+    page = (tmp_path / "first-steps.html").read_text()
+    assert page.count("<table>") == 5 and page.count('id="loss"') == 1  # of runs, diffs and matrices; a plot
+    assert page.count('src="data:image/svg+xml;base64,') == 2  # and the pictures of a value and a graph
+    assert cli("verify", "first-steps.html").returncode == 0
+
+
+@pytest.mark.slow
+@with_marimo
+@with_dot
+def test_the_first_steps_in_marimo_and_as_a_page(tmp_path: Path) -> None:
+    shutil.copy(NOTEBOOKS / "first-steps.ipynb", tmp_path)
+    for argv in (
+        ["convert", "first-steps.ipynb", "-o", "steps.py"],
+        ["export", "html", "steps.py", "-o", "steps.html"],
+    ):
+        command = [sys.executable, "-m", "marimo", *argv]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    assert kept(tmp_path / "steps.html") == kept(NOTEBOOKS / "first-steps.ipynb")
+
+
+@pytest.mark.slow
+@with_chromium
+@with_dot
+def test_a_browser_shows_results_as_tables_and_runs_nothing(tmp_path: Path) -> None:
+    from mgraph import Value, record
+
+    x = Value(0.5, name="</td></svg><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">")
+    y = x.tanh()
+    y.backward()
+    graph = record(y, title="<script>document.title='run'</script>")
+    shown = "".join(each._repr_mimebundle_()["text/html"] for each in (graph.replay(), graph.verify(), graph.hessian()))
+    page = tmp_path / "page.html"
+    check = "document.title += document.querySelectorAll('.mgraph-result td.number.plus').length"
+    page.write_text(f"<html><head><meta charset='utf-8'></head><body>{shown}<script>{check}</script></body></html>")
+    dom, shot = shown_by_chromium(page, tmp_path)
+    assert "<title>2</title>" in dom  # both gradients, of x and of its tanh
+    assert shot.stat().st_size > 10_000
+    (tmp_path / "saved.html").write_text("<!DOCTYPE html>" + dom)  # as the browser writes it
+    assert [e.graph.digest for e in contents(tmp_path / "saved.html")] == [graph.digest, graph.hessian().digest]
+
+
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.name)
 def test_the_shipped_notebooks_hold(path: Path) -> None:
     entries = contents(path)

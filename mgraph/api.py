@@ -108,7 +108,7 @@ def save(
         else:
             graph = from_values(*value_objects, title=title, names=names, meta=meta)
     elif title is not None or names is not None or meta is not None:
-        raise TypeError("title, names and meta are for recording values; a graph has its own")
+        raise TypeError("title, names and meta are for recording values; a graph has its own; see Graph.with_meta")
     graph.save(path)
     return graph  # type: ignore[no-any-return]
 

@@ -171,6 +171,18 @@ class Graph(View):
                 raise ReplayError("this run is of another graph")
         return Graph._of(_recorded(run))
 
+    def with_meta(self, **entries: Any) -> Graph:
+        """A new graph with these entries in its ``meta``, the others as they are; None takes an entry out.
+
+        >>> graph.with_meta(title="Two moons", description="…", tags=["lesson 3", "loss"], author="A. K.", draft=None)
+
+        ``title`` is the document's title. ``description`` is a text and ``tags`` is a list of texts; any other entry is
+        JSON of your own. Nothing that a replay depends on changes. Raises DocumentError, with the JSON path.
+        """
+        if isinstance(entries.get("tags"), tuple):  # as Graph.tags has them
+            entries["tags"] = list(entries["tags"])
+        return Graph._of(_document.annotated(self._wiring.document, entries))
+
     def gradient(self, of: str | None = None, wrt: str | Iterable[str] | None = None) -> Graph:
         """The graph that computes the gradient: an output ``d(of)/d(leaf)`` for each of ``wrt``.
 

@@ -17,7 +17,7 @@ import click
 
 from mgraph import __version__
 from mgraph.cli.checking import diff, info, validate, verify
-from mgraph.cli.making import draw, export, extract, gradient
+from mgraph.cli.making import draw, edit, export, extract, gradient
 from mgraph.cli.replaying import fit, rows, run
 from mgraph.cli.terminal import abandon, complain, say, show
 from mgraph.errors import FileError, MgraphError, nearest, shown
@@ -162,7 +162,7 @@ def main() -> None:
     """
 
 
-for command in (run, rows, verify, draw, export, extract, diff, fit, gradient, info, validate):
+for command in (run, rows, verify, draw, export, extract, diff, edit, fit, gradient, info, validate):
     main.add_command(command)
 
 

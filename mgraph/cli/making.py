@@ -1,16 +1,17 @@
-"""Commands that make something of a graph: draw, gradient, export and extract."""
+"""Commands that make something of a graph: draw, gradient, export, extract and edit."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mgraph.cli.options import FILE, OUT, SAVE, all_opened, draw_options, named, opened, put
+from mgraph.cli.options import DESTINATION, FILE, OUT, SAVE, all_opened, draw_options, named, opened, put
 from mgraph.cli.terminal import complain, say, working
-from mgraph.errors import FileError, shown
+from mgraph.errors import DocumentError, FileError, nearest, shown
 from mgraph.formats import TARGETS
 
 if TYPE_CHECKING:
@@ -136,3 +137,90 @@ def extract(file: str, folder: str, force: bool) -> int:
         if entry.error is not None:
             complain(entry.error)
     return 2 if len(made) < len(entries) else 0
+
+
+OWN_OPTIONS = {"title": "--title", "description": "--description", "tags": "--tag"}
+"""Of ``edit``, for what ``--meta`` must not set."""
+
+
+@click.command()
+@FILE
+@click.option("--title", metavar="TEXT", help="What the graph is called.")
+@click.option("--description", metavar="TEXT", help="What it is about.")
+@click.option("--tag", "tags", multiple=True, metavar="TEXT", help="Add a tag.")
+@click.option("--untag", "untags", multiple=True, metavar="TEXT", help="Take a tag away.")
+@click.option("--meta", "entries", multiple=True, metavar="KEY=TEXT", help="Any other entry of the document's meta.")
+@click.option("--unset", "unset", multiple=True, metavar="KEY", help="Take away an entry, title or description.")
+@click.option("-o", "--output", metavar="OUT", type=DESTINATION, default="-", help="[default: standard output]")
+def edit(
+    file: str,
+    title: str | None,
+    description: str | None,
+    tags: tuple[str, ...],
+    untags: tuple[str, ...],
+    entries: tuple[str, ...],
+    unset: tuple[str, ...],
+    output: str,
+) -> None:
+    """Change what FILE says about its graph.
+
+    OUT is a document with the same numbers, names and order: only its title, description, tags and other entries of
+    meta change. OUT may be FILE, if that is a document.
+    """
+    graph = opened(file)
+    given = {"title": title, "description": description}
+    changed: dict[str, Any] = {key: text for key, text in given.items() if text is not None}
+    if tags or untags:
+        changed["tags"] = _retagged(graph.tags, tags, untags)
+    for key, text in (*map(_entry, entries), *[(_there(graph, key), None) for key in unset]):
+        if key in changed:
+            raise click.UsageError(f"{shown(key)} is changed twice")
+        changed[key] = text
+    if not changed:
+        raise click.UsageError("nothing to change: name a --title, --description, --tag, --untag, --meta or --unset")
+    _refuse_carrier(file, output)
+    _write(output, graph.with_meta(**changed).to_bytes())
+
+
+def _entry(text: str) -> tuple[str, str]:
+    """The key and the text that ``--meta`` gives it."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.BadParameter(f"{shown(text)} is not KEY=TEXT", param_hint="--meta")
+    if key in OWN_OPTIONS:
+        raise click.BadParameter(f"{key} has an option of its own, {OWN_OPTIONS[key]}", param_hint="--meta")
+    return key, value
+
+
+def _there(graph: Graph, key: str) -> str:
+    """The key that ``--unset`` names."""
+    known = [*["title"] * (graph.title is not None), *graph.meta]
+    if key not in known:
+        raise click.BadParameter(f"there is no entry {shown(key)}.{_known(key, known)}", param_hint="--unset")
+    return key
+
+
+def _retagged(there: tuple[str, ...], tags: tuple[str, ...], untags: tuple[str, ...]) -> list[str] | None:
+    """The tags with some more and without others; None for no tag."""
+    for tag in untags:
+        if tag not in there:
+            raise click.BadParameter(f"there is no tag {shown(tag)}.{_known(tag, there)}", param_hint="--untag")
+    return [tag for tag in dict.fromkeys((*there, *tags)) if tag not in untags] or None
+
+
+def _known(name: str, known: Sequence[str]) -> str:
+    return nearest(name, known) + (f" There are {', '.join(map(shown, known))}" if known else " There is none")
+
+
+def _refuse_carrier(file: str, output: str) -> None:
+    """A picture, a notebook or another tool's graph must not be overwritten with the document taken out of it."""
+    from mgraph.document import model
+    from mgraph.files import atomic
+
+    places = [os.path.realpath(path) for path in (file, file.rpartition("#")[0], output)]
+    if output != atomic.STANDARD and places[2] in places[:2]:
+        try:
+            model.parse(atomic.read(output))
+        except DocumentError:
+            message = f"{shown(output)} is not a document, so the edited one would replace it; name another OUT"
+            raise click.BadParameter(message, param_hint="--output") from None

@@ -108,11 +108,11 @@ def _ulps(distance: int) -> str:
 
 def facts(graph: Graph) -> dict[str, Any]:
     """What is in a document, for ``info``."""
+    told = {"description": graph.description, "tags": list(graph.tags)}
+    told = {key: value for key, value in told.items() if value}
     found: dict[str, Any] = {} if graph.title is None else {"title": graph.title}
-    description = graph.meta.get("description")
-    if isinstance(description, str):
-        found["description"] = description
     return found | {
+        **told,
         "format": VERSION,
         "nodes": len(graph),
         "ops": graph.op_counts,
@@ -123,6 +123,7 @@ def facts(graph: Graph) -> dict[str, Any]:
         "outputs": graph.outputs,
         "recorded": {"data": len(graph.data), "grad": len(graph.grad)},
         "tolerance": {"ulps": graph.tolerance},
+        "meta": {key: value for key, value in graph.meta.items() if key not in told},
         **_digests(graph),
     }
 
@@ -140,13 +141,23 @@ def facts_lines(found: dict[str, Any], width: int) -> list[str]:
             name = "document" if key == "digest" else key
             lines += ["digests, SHA-256"] * (key == "structure") + [f"  {name:<11}{value.removeprefix('sha256:')}"]
             continue
-        label, text = f"{key:<13}", printable(_in_words(value))
-        if key == "description":
+        if key == "meta":
+            lines += [cut(f"meta         {printable(_note(*each))}", width) for each in value.items()]
+            continue
+        label, text = f"{key:<13}", printable(", ".join(value) if key == "tags" else _in_words(value))
+        if key in ("description", "tags"):
             lines += wrap(text, width, initial_indent=label, subsequent_indent=" " * len(label))
         else:
             fits = len(label) + len(text) <= width
             lines.append(cut(f"{label}{text}" if fits else f"{key}  {text}", width))
     return lines
+
+
+def _note(key: str, value: object) -> str:
+    """An entry of ``meta``: text as it is, all else as JSON."""
+    import orjson
+
+    return f"{key}: {value if isinstance(value, str) else orjson.dumps(value).decode()}"
 
 
 def heading(name: str, place: str, graph: Graph) -> Line:

@@ -18,6 +18,8 @@ def translated(error: ValidationError, loaded: object, keys: tuple[str, ...]) ->
     location = list(first["loc"])
     if location[:1] == ["nodes"]:
         del location[2:3]  # Pydantic's name for the branch of the union, which is the op
+    if first["type"] == "invalid_key":
+        del location[-1]  # the path is that of the object
     path, node, value = "$", None, loaded
     for key in location:  # what leads nowhere is Pydantic's name for a branch, or says that a key is wrong
         if (isinstance(value, dict) and key in value) or (isinstance(value, list) and type(key) is int):
@@ -31,7 +33,7 @@ def translated(error: ValidationError, loaded: object, keys: tuple[str, ...]) ->
 
 def _message(error: str, context: dict[str, Any], last: str, value: Any, path: str, keys: tuple[str, ...]) -> str:
     key = re.sub(r"\[\d+\]$", "[]", path).rsplit(".", 1)[-1]
-    if last == "[key]" and error == "string_type":
+    if error == "invalid_key" or (last == "[key]" and error == "string_type"):
         return "a key is text"
     if error == "missing":
         return f"the key {shown(last)} is missing"

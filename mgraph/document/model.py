@@ -7,6 +7,7 @@ this module. What one node must know of another (that operands exist, that nothi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import lru_cache
 from math import isfinite
@@ -143,6 +144,29 @@ def free_form(meta: dict[str, Any]) -> dict[str, Any]:
     """A copy of free-form JSON, as ``meta`` holds it. Raises DocumentError for what is not JSON, or nests too deep."""
     strict_json.check(meta, "$.meta", META_DEPTH)
     return deepcopy(meta)
+
+
+def annotated(document: Document, entries: Mapping[str, Any]) -> Document:
+    """The document with these entries in its ``meta``, without those that are None; ``title`` is its own key.
+
+    Raises DocumentError for what is not JSON, and for a title, description or tags that are not text.
+    """
+    tags = entries.get("tags")
+    if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) and tag for tag in tags)):
+        raise DocumentError("tags are a list of texts, none of them empty", path="$.meta.tags")
+    description = entries.get("description", "")
+    if description is not None and not isinstance(description, str):
+        raise DocumentError(f"expected text, got {kind(description)}", path="$.meta.description")
+    notes = {key: entry for key, entry in entries.items() if key != "title"}
+    meta = {**document.get("meta", {}), **notes}
+    meta = {key: entry for key, entry in meta.items() if entry is not None or key not in notes}
+    title = entries.get("title", document.get("title"))
+    header: dict[str, Any] = {} if title is None else {"title": title}
+    if meta:
+        header["meta"] = meta
+    checked_header = validate({"mgraph": VERSION, "nodes": [{"id": "x", "op": INPUT}], **header})
+    rest = {key: value for key, value in document.items() if key not in ("title", "meta")}
+    return arranged({**checked_header, **rest})  # type: ignore[typeddict-item]
 
 
 def arranged(document: Document) -> Document:

@@ -63,6 +63,18 @@ class View:
         return self._wiring.document.get("title")
 
     @property
+    def description(self) -> str | None:
+        """What ``meta`` says under ``description``, if that is text."""
+        found = self._wiring.document.get("meta", {}).get("description")
+        return found if isinstance(found, str) else None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What ``meta`` says under ``tags``, if that is a list of texts."""
+        found = self._wiring.document.get("meta", {}).get("tags")
+        return tuple(found) if isinstance(found, list) and all(isinstance(tag, str) for tag in found) else ()
+
+    @property
     def meta(self) -> dict[str, Any]:
         """A copy of the document's free-form JSON; empty without any."""
         return deepcopy(self._wiring.document.get("meta", {}))

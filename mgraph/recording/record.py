@@ -70,7 +70,7 @@ def _header(
     if tolerance is not None:
         found["tolerance"] = {"ulps": tolerance}
     if meta:
-        found["meta"] = dict(meta) if isinstance(meta, Mapping) else meta
+        found["meta"] = dict(meta) if isinstance(meta, Mapping) else meta  # to be refused
     return found
 
 

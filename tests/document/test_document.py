@@ -762,6 +762,17 @@ def test_keys_that_are_not_text_are_refused_by_their_place() -> None:
         with pytest.raises(DocumentError) as refused:
             Graph({"mgraph": 1, "nodes": [{"id": "a", "op": "input"}], **more})
         assert str(refused.value) == f"$.{next(iter(more))}: a key is text"
+    for document, message in (
+        ({"nodes": [{"id": "a", "op": "input"}], 1: 2}, "$: a key is text"),
+        ({"nodes": [{"id": "a", "op": "input", 1: 2}]}, "$.nodes[0] (node 'a'): a key is text"),
+        ({"nodes": [{"id": "a", "op": "input"}], "tolerance": {"ulps": 1, 1: 2}}, "$.tolerance: a key is text"),
+    ):
+        with pytest.raises(DocumentError) as refused:
+            Graph({"mgraph": 1, **document})
+        assert str(refused.value) == message
+    with pytest.raises(DocumentError) as refused:
+        mgraph.record(Value(1.0), meta=[1])
+    assert str(refused.value) == "$.meta: expected an object, got a list"
 
 
 def test_names_of_any_normal_form_are_fine_when_alone() -> None:

@@ -211,6 +211,36 @@ def test_nothing_that_a_graph_hands_out_leads_inside() -> None:
     assert Graph(graph.document).digests == digests == graph.with_run(run).digests
 
 
+def test_a_graph_with_other_meta() -> None:
+    first = TANH.with_meta(title="T", description="D", tags=("a", "b"), none=None, own={"deep": [1, None]})
+    assert (first.title, first.description, first.tags) == ("T", "D", ("a", "b"))
+    assert first.meta == {"description": "D", "tags": ["a", "b"], "own": {"deep": [1, None]}}
+    second = first.with_meta(title=None, tags=None, own=None)
+    assert (second.title, second.meta, second.tags) == (None, {"description": "D"}, ())
+    assert (TANH.title, TANH.meta) == ("Two inputs through tanh", {})
+    assert first.digests["recipe"] == TANH.digests["recipe"]
+    assert TANH.with_meta(description=None).to_bytes() == TANH.with_meta().to_bytes() == TANH.to_bytes()
+    kept = Graph({**TANH.document, "meta": {"null": None, "title": "its own"}}).with_meta(title="T", more=1)
+    assert kept.meta == {"null": None, "title": "its own", "more": 1}
+    held = [1]
+    with_list = TANH.with_meta(held=held)
+    held.append(2)
+    assert with_list.meta == {"held": [1]}
+    for entries, message in (
+        ({"title": 1}, "$.title: expected text, got 1"),
+        ({"description": ["x"]}, "$.meta.description: expected text, got a list"),
+        ({"tags": "x"}, "$.meta.tags: tags are a list of texts, none of them empty"),
+        ({"tags": ["x", 1]}, "$.meta.tags: tags are a list of texts, none of them empty"),
+        ({"own": {"x y": [{1: 2}]}}, "$.meta.own['x y'][0]: a key is text, not 1"),
+        ({"own": 2**53}, "$.meta.own: an integer past 2**53 - 1 is not exact in JSON; write it as a string"),
+    ):
+        with pytest.raises(mgraph.DocumentError) as refused:
+            TANH.with_meta(**entries)
+        assert str(refused.value) == message
+    odd = Graph({**TANH.document, "meta": {"description": 3, "tags": ["x", 1]}})
+    assert (odd.description, odd.tags) == (None, ())
+
+
 def test_a_part_is_laid_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = []
     monkeypatch.setattr(

@@ -226,7 +226,7 @@ class Fit(NamedTuple):
     """What :func:`fit` returns."""
 
     graph: Graph
-    """A new graph, which records the parameters found, and what they make of the recorded inputs."""
+    """A new graph, which records the leaves found, and what they make of the recorded inputs."""
     losses: list[float]
     """The loss before each step, and last the loss that is left."""
     engine: str
@@ -239,26 +239,38 @@ Entry.__module__ = Fit.__module__ = "mgraph"
 def fit(
     graph: Graph,
     steps: int = 100,
-    rate: float | Callable[[int], float] = 0.05,
+    rate: float | Callable[[int], float] | None = None,
     *,
     data: Mapping[str, Sequence[float]] | None = None,
     loss: str | None = None,
+    wrt: str | Iterable[str] | None = None,
     method: str = "sgd",
     engine: str = "auto",
     report: Callable[[int, float], None] | None = None,
 ) -> Fit:
-    """Move the parameters against the gradient of the loss, w ← w - η·∂L/∂w, without building the graph again.
+    """Move leaves so that the loss becomes small, without building the graph again.
 
-    ``rate`` is η, or a function of the step (0, 1, …). ``loss`` names the node to make small, by default the graph's
-    only output. With ``data``, columns of numbers by input, the mean over the rows is taken, summed from the first
-    row to the last. ``method`` is ``sgd``, ``momentum`` or ``adam``; ``report`` is told each step and its loss. Raises
-    ReplayError, also when a loss or a gradient stops being finite.
+    ``wrt`` names the inputs and parameters to move, by default the parameters. ``loss`` names the node to make small,
+    by default the graph's only output. With ``data``, columns of numbers by input, the mean over the rows is taken,
+    summed from the first row to the last.
+
+    ``method`` is ``sgd`` (w ← w - η·∂L/∂w), ``momentum`` or ``adam``, where ``rate`` is η (0.05 unless given) or a
+    function of the step (0, 1, …); or, by SciPy (the extra ``fit``), ``lbfgs`` or ``least-squares``, which choose how
+    far each step goes, and may end before the last. For ``least-squares`` all outputs are residuals (or the one that
+    ``loss`` names), and the loss is the sum of their squares.
+
+    ``report`` is told each step and its loss. The new graph says under ``fit`` in its ``meta`` how it was made; its
+    ``description``, which was of other numbers, is found there too. Raises ReplayError, also when a loss or a gradient
+    stops being finite.
     """
     from mgraph.transforming import fitting
 
-    task = fitting.objective(graph._plan, loss, data)
-    parameters, losses, used = fitting.descend(task, steps, rate, method, engine, report)
-    return Fit(graph.with_leaves(parameters), losses, used)
+    task = fitting.objective(graph._plan, method, loss, wrt, data)
+    found, losses, used = fitting.minimize(task, steps, rate, engine, report)
+    new = graph.with_leaves(dict(zip(task.wrt, found.weights, strict=True)))
+    of = {"digest": graph.digest, **({} if graph.description is None else {"description": graph.description})}
+    made = {**fitting.provenance(task, found, losses), "of": of}
+    return Fit(new.with_meta(description=None, fit=made), losses, used)
 
 
 def read_columns(path: str | os.PathLike[str]) -> dict[str, list[float]]:

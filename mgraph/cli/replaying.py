@@ -30,6 +30,7 @@ from mgraph.cli.terminal import say, show, show_json, width, working
 if TYPE_CHECKING:
     from mgraph.graph import Graph
     from mgraph.replaying.run import Run
+    from mgraph.transforming.optimizers import Rate
 
 
 @click.command()
@@ -159,10 +160,17 @@ def rows(
 @click.command()
 @FILE
 @click.option("--steps", type=click.IntRange(min=0), default=100, show_default=True, help="How many steps to take.")
-@click.option("--rate", type=float, default=0.05, show_default=True, help="How far each step goes.")
+@click.option("--rate", type=float, help="How far each step of sgd, momentum and adam goes.  [default: 0.05]")
 @click.option("--rate-end", type=float, metavar="RATE", help="Let the rate go from --rate in a line towards this one.")
-@click.option("--method", type=click.Choice(["sgd", "momentum", "adam"]), default="sgd", show_default=True)
+@click.option(
+    "--method",
+    type=click.Choice(["sgd", "momentum", "adam", "lbfgs", "least-squares"]),
+    default="sgd",
+    show_default=True,
+    help="The last two need SciPy.",
+)
 @click.option("--loss", metavar="NAME", help="The node to make small, if there are several outputs.")
+@click.option("--wrt", metavar="NAME", multiple=True, help="Which inputs or parameters to move.  [default: parameters]")
 @click.option("--data", metavar="TABLE", type=click.Path(), help="Take the mean over the rows of a table of inputs.")
 @ENGINE
 @click.option("--save", metavar="OUT", type=DESTINATION, help="Save the document with the parameters found.")
@@ -171,19 +179,21 @@ def rows(
 def fit(
     file: str,
     steps: int,
-    rate: float,
+    rate: float | None,
     rate_end: float | None,
     method: str,
     loss: str | None,
+    wrt: tuple[str, ...],
     data: str | None,
     engine: str,
     save: str | None,
     plot: str | None,
     as_json: bool,
 ) -> None:
-    """Move the parameters of FILE against the gradient of its loss.
+    """Move the parameters of FILE so that its loss becomes small.
 
-    Prints the loss before each of some steps, and the one that is left. FILE itself stays as it is.
+    Prints the loss before each of some steps, and the one that is left. FILE itself stays as it is. With
+    least-squares, the outputs are residuals and the loss is the sum of their squares.
     """
     from mgraph.api import fit as fitted
     from mgraph.api import read_columns
@@ -195,11 +205,19 @@ def fit(
         chart.ending(plot)  # before any work
     graph = opened(file)
     target = None if loss is None else named(graph, "--loss", [loss])[0]
+    moved = named(graph, "--wrt", wrt) or None
     columns = None if data is None else read_columns(data)
-    slope = 0.0 if rate_end is None else rate_end - rate
-    with working("fitting"):
+    with working("fitting", steps + 1) as progress:
         found = fitted(
-            graph, steps, lambda k: rate + slope * k / steps, data=columns, loss=target, method=method, engine=engine
+            graph,
+            steps,
+            _rate(rate, rate_end, steps),
+            data=columns,
+            loss=target,
+            wrt=moved,
+            method=method,
+            engine=engine,
+            report=lambda step, loss: progress(1),
         )
     made = {}
     if plot:
@@ -210,7 +228,18 @@ def fit(
         made[save] = found.graph.to_bytes()
     put(made)
     if as_json:
-        show_json({"losses": found.losses, "engine": found.engine, "parameters": reports.parameters(found.graph)})
+        parameters = reports.parameters(found.graph, moved)
+        show_json({"losses": found.losses, "engine": found.engine, "parameters": parameters})
     elif save != atomic.STANDARD:
         show(reports.fit_lines(found))
     _tell(drawn=plot, saved=save)
+
+
+def _rate(first: float | None, last: float | None, steps: int) -> Rate | None:
+    """The rate of each step: the same for all, or from ``first`` in a line towards ``last``."""
+    if last is None:
+        return first
+    from mgraph.transforming.optimizers import RATE
+
+    start = RATE if first is None else first
+    return lambda step: start + (last - start) * step / steps

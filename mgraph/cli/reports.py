@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +43,15 @@ def fit_lines(found: Fit) -> list[str]:
     shown = sorted({*range(min(3, last)), *range(0, last, max(1, last // 10))})
     width = len(f"{last:,}")
     lines = [f"step {step:>{width},}  loss {number(found.losses[step])}" for step in shown]
-    return [*lines, f"after {last:,} steps, loss {number(found.losses[-1])}", f"engine: {found.engine}"]
+    ended = found.graph.meta["fit"].get("ended")
+    why = [] if ended is None else [f"ended by itself: {ended}"]
+    return [*lines, f"after {last:,} steps, loss {number(found.losses[-1])}", *why, f"engine: {found.engine}"]
 
 
-def parameters(graph: Graph) -> dict[str, float | str]:
-    """The parameters by id, as JSON."""
+def parameters(graph: Graph, names: Iterable[str] | None = None) -> dict[str, float | str]:
+    """The parameters, or other leaves, by id, as JSON."""
     data = graph.data
-    return _numbers({name: data[name] for name in graph.parameters})
+    return _numbers({name: data[name] for name in (graph.parameters if names is None else names)})
 
 
 def verdict_line(report: Report, start: str = "verdict") -> Line:

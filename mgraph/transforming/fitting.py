@@ -1,71 +1,38 @@
-"""Gradient descent on a saved graph: its parameters are moved against their gradients, replay by replay."""
+"""Fitting: leaves of a saved graph are moved to make a node small, replay by replay."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
 
-from mgraph.arithmetic.ops import INPUT
+from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES
+from mgraph.document.model import number
 from mgraph.errors import ReplayError, shown, some
 from mgraph.replaying.choice import Engines, load_compiled
 from mgraph.replaying.plan import Plan
 from mgraph.replaying.run import real, refuse_unequal, replay
+from mgraph.transforming import optimizers
+from mgraph.transforming.optimizers import RATE, RULES, Ended, Evaluate, Rate, Residuals, Track
 
-Rate = float | Callable[[int], float]
-Update = Callable[[list[float], list[float], float], list[float]]
-Evaluate = Callable[[list[float]], tuple[float, list[float]]]
-
-
-def descent() -> Update:
-    """w ← w - η·g."""
-    return lambda weights, slopes, rate: [w - rate * g for w, g in zip(weights, slopes, strict=True)]
-
-
-def momentum(keep: float = 0.9) -> Update:
-    """v ← 0.9·v + g, w ← w - η·v (Polyak, USSR Comp. Math. 4 (1964) 1-17; Sutskever et al., ICML 2013)."""
-    speeds: list[float] = []
-
-    def update(weights: list[float], slopes: list[float], rate: float) -> list[float]:
-        speeds[:] = [keep * v + g for v, g in zip(speeds or [0.0] * len(slopes), slopes, strict=True)]
-        return [w - rate * v for w, v in zip(weights, speeds, strict=True)]
-
-    return update
-
-
-def adam(first: float = 0.9, second: float = 0.999, floor: float = 1e-8) -> Update:
-    """Adam, with β₁ = 0.9, β₂ = 0.999, ε = 1e-8 (Kingma and Ba, ICLR 2015, algorithm 1)."""
-    moments: list[tuple[float, float]] = []
-    powers = [1.0, 1.0]
-
-    def update(weights: list[float], slopes: list[float], rate: float) -> list[float]:
-        powers[:] = [powers[0] * first, powers[1] * second]
-        old = moments or [(0.0, 0.0)] * len(slopes)
-        moments[:] = [
-            (first * m + (1.0 - first) * g, second * v + (1.0 - second) * (g * g))
-            for (m, v), g in zip(old, slopes, strict=True)
-        ]
-        return [
-            w - rate * (m / (1.0 - powers[0])) / (math.sqrt(v / (1.0 - powers[1])) + floor)
-            for w, (m, v) in zip(weights, moments, strict=True)
-        ]
-
-    return update
-
-
-METHODS: dict[str, Callable[[], Update]] = {"sgd": descent, "momentum": momentum, "adam": adam}
+LEAST_SQUARES = "least-squares"
+METHODS = (*RULES, "lbfgs", LEAST_SQUARES)
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What is to be fitted: the leaves to move, the output to make small, the rows to take the mean over, if any."""
+    """What is to be fitted: the leaves to move, the nodes to make small, the rows to take the mean over, if any."""
 
     plan: Plan
-    parameters: list[str]
+    method: str
+    """One of :data:`METHODS`."""
+    wrt: list[str]
     """Ids of the leaves to move."""
-    loss: str
-    """Id of the node to make small."""
+    targets: list[str]
+    """Ids of what to make small: the loss, or for least squares the residuals."""
     columns: dict[str, list[float]]
     """The data by input, one finite number a row; empty without data."""
 
@@ -75,20 +42,46 @@ class Objective:
         return len(next(iter(self.columns.values()), []))
 
 
-def objective(plan: Plan, loss: str | None, data: Mapping[str, Sequence[float]] | None) -> Objective:
+def objective(
+    plan: Plan,
+    method: str,
+    loss: str | None,
+    wrt: Iterable[str] | None,
+    data: Mapping[str, Sequence[float]] | None,
+) -> Objective:
     """Check what is to be fitted. Raises ReplayError."""
+    if method not in METHODS:
+        raise ReplayError(f"there is no method {shown(method)}; there are {', '.join(METHODS)}")
     wiring = plan.wiring
-    outputs = wiring.outputs
-    if loss is None and len(outputs) != 1:
+    targets = wiring.outputs if loss is None else [wiring.resolve(loss)]
+    if len(targets) != 1 and method != LEAST_SQUARES:
         raise ReplayError(
-            f"the graph has {len(outputs)} outputs, {some(outputs)}; name the one to make small:"
-            f" loss={shown(outputs[0])} (on the command line, --loss {outputs[0]})"
+            f"the graph has {len(targets)} outputs, {some(targets)}; name the one to make small: loss={shown(targets[0])}"
+            f" (on the command line, --loss {targets[0]})"
         )
-    name = wiring.resolve(loss) if loss is not None else outputs[0]
-    parameters = wiring.parameters
-    if not parameters:
-        raise ReplayError("there is nothing to fit: the graph has no parameters (leaves made by mgraph.parameter)")
-    return Objective(plan, parameters, name, {} if data is None else _columns(plan, data))
+    columns = {} if data is None else _columns(plan, data)
+    moved = wiring.parameters if wrt is None else _leaves(plan, [wrt] if isinstance(wrt, str) else wrt)
+    if not moved:
+        raise ReplayError(
+            "there is nothing to fit: the graph has no parameters (leaves made by mgraph.parameter); name other leaves"
+            " to move: wrt=… (on the command line, --wrt NAME)"
+        )
+    both = next((name for name in moved if name in columns), None)
+    if both is not None:
+        raise ReplayError(f"{shown(both)} is a column of the data, so it cannot be moved as well")
+    return Objective(plan, method, moved, targets, columns)
+
+
+def _leaves(plan: Plan, names: Iterable[str]) -> list[str]:
+    found = [plan.wiring.resolve(name) for name in names]
+    for k, name in enumerate(found):
+        op = plan.wiring.op(name)
+        if op == CONSTANT or op not in LEAVES:
+            what = "a constant" if op == CONSTANT else f"computed, by {op}"
+            raise ReplayError(f"{shown(name)} is {what}; an input or a parameter can be moved")
+        if name in found[:k]:
+            raise ReplayError(f"{shown(name)} is to be moved twice")
+    return found
 
 
 def _columns(plan: Plan, data: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
@@ -107,84 +100,124 @@ def _columns(plan: Plan, data: Mapping[str, Sequence[float]]) -> dict[str, list[
     return columns
 
 
-def descend(
+def minimize(
     task: Objective,
     steps: int,
-    rate: Rate,
-    method: str,
+    rate: Rate | None,
     engine: str,
     report: Callable[[int, float], None] | None = None,
-) -> tuple[dict[str, float], list[float], str]:
-    """Take ``steps`` steps; ``report`` is told each step's number and loss. See :func:`mgraph.api.fit`.
+) -> tuple[Ended, list[float], str]:
+    """Take ``steps`` steps, or fewer; ``report`` is told each step's number and loss. See :func:`mgraph.api.fit`.
 
-    Returns the parameters found, by id, the loss before each step and the one that is left, and the engine used.
+    Returns the numbers found, the loss before each step and the one that is left, and the engine used.
     """
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
         raise ReplayError(f"the steps are a whole number from 0 on, not {shown(steps)}")
-    if method not in METHODS:
-        raise ReplayError(f"there is no method {shown(method)}; there are {', '.join(METHODS)}")
-    update = METHODS[method]()
-    used, _ = Engines().choose(engine, task.plan, (steps + 1) * max(1, task.rows), rows=task.rows > 0)
+    if rate is not None and task.method not in RULES:
+        raise ReplayError(f"{task.method} chooses how far each step goes, so it takes no rate")
+    replays = (steps + 1) * max(1, task.rows) * len(task.targets)
+    used, _ = Engines().choose(engine, task.plan, replays, rows=task.rows > 0)
     start = replay(task.plan, {name: column[0] for name, column in task.columns.items()}, backward=False)
-    weights = [start.data[name] for name in task.parameters]
-    evaluate = _by_machine(task) if used == "compiled" else _by_reference(task)
-    losses = []
-    for step in range(steps + 1):
-        loss, slopes = evaluate(weights)
-        losses.append(loss)
-        if report is not None:
-            report(step, loss)
-        if step < steps:
-            _refuse_nonfinite(task, step, loss, slopes)
-            weights = update(weights, slopes, _rate(rate, step))
-    return dict(zip(task.parameters, weights, strict=True)), losses, used
+    weights, track = [start.data[name] for name in task.wrt], Track(task.wrt, steps, report)
+    sweeps = [(_by_machine if used == "compiled" else _by_reference)(task, target) for target in task.targets]
+    if task.method == LEAST_SQUARES:
+        found = optimizers.least_squares(_residuals(sweeps), weights, track, max(1, task.rows))
+    elif task.method == "lbfgs":
+        found = optimizers.lbfgs(_mean(task, sweeps[0]), weights, track)
+    else:
+        found = optimizers.by_rule(task.method, _mean(task, sweeps[0]), weights, track, RATE if rate is None else rate)
+    return found, track.losses, used
 
 
-def _refuse_nonfinite(task: Objective, step: int, loss: float, slopes: list[float]) -> None:
-    bad = next((name for name, g in zip(task.parameters, slopes, strict=True) if not math.isfinite(g)), None)
-    if not math.isfinite(loss) or bad is not None:
-        what = f"the loss is {loss}" if bad is None else f"the gradient of {shown(bad)} is not finite"
-        raise ReplayError(f"at step {step} {what}, so the fit ends here. A smaller rate may help")
+class Swept(NamedTuple):
+    """A node in every row of the data, or in the one replay that there is without data."""
+
+    numbers: Sequence[float]
+    """(rows,)"""
+    slopes: list[Sequence[float]]
+    """Its derivatives: for each leaf to move (rows,)."""
 
 
-def _rate(rate: Rate, step: int) -> float:
-    eta = real(rate(step) if callable(rate) else rate, "rate")
-    if not math.isfinite(eta):
-        raise ReplayError(f"the rate at step {step} is {eta}; it must be finite")
-    return eta
+Sweep = Callable[[list[float]], Swept]
+"""Of the weights."""
 
 
-def _by_reference(task: Objective) -> Evaluate:
-    def evaluate(weights: list[float]) -> tuple[float, list[float]]:
-        given = dict(zip(task.parameters, weights, strict=True))
-        total, slopes = 0.0, [0.0] * len(weights)
+def _by_reference(task: Objective, target: str) -> Sweep:
+    def sweep(weights: list[float]) -> Swept:
+        given = dict(zip(task.wrt, weights, strict=True))
+        numbers, slopes = [], []
         for row in range(max(1, task.rows)):
             leaves = given | {name: column[row] for name, column in task.columns.items()}
-            run = replay(task.plan, leaves, seeds={task.loss: 1.0})
-            if not task.rows:
-                return run.data[task.loss], [run.grad[name] for name in task.parameters]
-            total += run.data[task.loss]
-            slopes = [g + run.grad[name] for g, name in zip(slopes, task.parameters, strict=True)]
-        return total / task.rows, [g / task.rows for g in slopes]
+            run = replay(task.plan, leaves, seeds={target: 1.0})
+            numbers.append(run.data[target])
+            slopes.append([run.grad[name] for name in task.wrt])
+        return Swept(numbers, list(zip(*slopes, strict=True)))
 
-    return evaluate
+    return sweep
 
 
-def _by_machine(task: Objective) -> Evaluate:
-    replayer = load_compiled().Replayer(task.plan, {task.loss: 1.0}, task.parameters)
-    places = [replayer.index[name] for name in task.parameters]
-    at = replayer.index[task.loss]
+def _by_machine(task: Objective, target: str) -> Sweep:
+    replayer = load_compiled().Replayer(task.plan, {target: 1.0}, task.wrt)
+    places = [replayer.index[name] for name in task.wrt]
+    at = replayer.index[target]
 
-    def evaluate(weights: list[float]) -> tuple[float, list[float]]:
-        for name, x in zip(task.parameters, weights, strict=True):
+    def sweep(weights: list[float]) -> Swept:
+        for name, x in zip(task.wrt, weights, strict=True):
             replayer.set(name, x)
         if not task.rows:
             replayer.forward()
             replayer.backward()
-            return float(replayer.data[at]), replayer.grad[places].tolist()
-        found: Any = replayer.batch(task.columns, gradients=task.parameters, outputs=[task.loss])
-        rows = task.rows  # summed from the first row to the last, as the reference does
-        total = (0.0 + float(found.outputs[task.loss].cumsum()[-1])) / rows
-        return total, [(0.0 + float(found.gradients[name].cumsum()[-1])) / rows for name in task.parameters]
+            return Swept([float(replayer.data[at])], [[g] for g in replayer.grad[places].tolist()])
+        found: Any = replayer.batch(task.columns, gradients=task.wrt, outputs=[target])
+        return Swept(found.outputs[target], [found.gradients[name] for name in task.wrt])
+
+    return sweep
+
+
+def _mean(task: Objective, sweep: Sweep) -> Evaluate:
+    """The mean over the rows, and its derivatives."""
+
+    def evaluate(weights: list[float]) -> tuple[float, list[float]]:
+        numbers, slopes = sweep(weights)
+        if not task.rows:
+            return numbers[0], [column[0] for column in slopes]
+        return _sum(numbers) / task.rows, [_sum(column) / task.rows for column in slopes]
 
     return evaluate
+
+
+def _sum(column: Any) -> float:
+    """From the first row to the last, by either engine."""
+    return 0.0 + float(column.cumsum()[-1]) if hasattr(column, "cumsum") else reduce(add, column, 0.0)
+
+
+def _residuals(sweeps: list[Sweep]) -> Residuals:
+    """Every target in every row, and the Jacobian of that."""
+
+    def evaluate(weights: list[float]) -> tuple[Any, Any]:
+        import numpy as np
+
+        swept = [sweep(weights) for sweep in sweeps]
+        jacobian = np.concatenate([np.column_stack(each.slopes) for each in swept])
+        return np.concatenate([each.numbers for each in swept]), jacobian
+
+    return evaluate
+
+
+def provenance(task: Objective, found: Ended, losses: list[float]) -> dict[str, Any]:
+    """How the numbers were found, for the record."""
+    from mgraph import __version__
+
+    aim = {"residuals": task.targets} if task.method == LEAST_SQUARES else {"loss": task.targets[0]}
+    data = {"data": {"rows": task.rows, "columns": list(task.columns)}} if task.rows else {}
+    wrt = {} if task.wrt == task.plan.wiring.parameters else {"wrt": task.wrt}
+    return {
+        "mgraph": __version__,
+        "method": task.method,
+        "steps": len(losses) - 1,
+        **found.how,
+        **aim,
+        **wrt,
+        **data,
+        "losses": [number(losses[0]), number(losses[-1])],
+    }

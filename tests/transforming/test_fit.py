@@ -1,4 +1,4 @@
-"""Gradient descent by replay: micrograd's demo, each method against its formula, data by rows, and what goes wrong."""
+"""Fitting by replay: micrograd's demo, each method against its formula or SciPy, data by rows, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ MOONS = load(ROOT / "samples/moons.json.gz")
 ENGINES = ["reference", *(["compiled"] if importlib.util.find_spec("llvmlite") else [])]
 NOTEBOOK = {0: 0.8958441028683222, 1: 1.7235905336972022, 2: 0.7429006313851131}
 """The losses that micrograd's demo notebook prints for its first steps."""
+
+
+needs_scipy = pytest.mark.skipif(
+    importlib.util.find_spec("scipy") is None, reason="SciPy is not installed (the extra mgraph-replay[fit])"
+)
 
 
 def line(w: float = 0.25, b: float = -0.5) -> Graph:
@@ -121,9 +126,9 @@ LABELLED = Graph(
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: fit(load(ROOT / "samples/tanh.json")), "there is nothing to fit: the graph has no parameters (leaves made by mgraph.parameter)"),
+        (lambda: fit(load(ROOT / "samples/tanh.json")), "there is nothing to fit: the graph has no parameters (leaves made by mgraph.parameter); name other leaves to move: wrt=… (on the command line, --wrt NAME)"),
         (lambda: fit(line(), -1), "the steps are a whole number from 0 on, not -1"),
-        (lambda: fit(line(), 2, method="newton"), "there is no method 'newton'; there are sgd, momentum, adam"),
+        (lambda: fit(line(), 2, method="newton"), "there is no method 'newton'; there are sgd, momentum, adam, lbfgs, least-squares"),
         (lambda: fit(line(), 2, math.nan), "the rate at step 0 is nan; it must be finite"),
         (lambda: fit(line(), 9, lambda step: math.inf if step else 0.1), "the rate at step 1 is inf; it must be finite"),
         (lambda: fit(line(), 2, "fast"), "the number for 'rate' is not a real number but 'fast'"),
@@ -143,6 +148,163 @@ def test_refusals(call, message: str) -> None:
         assert str(caught.value) == message
     else:
         assert "so the fit ends here. A smaller rate may help" in str(caught.value)
+
+
+def residuals() -> Graph:
+    """Rosenbrock's: 10·(y - x²) and 1 - x."""
+    x, y = Value(-1.2, name="x"), Value(1.0, name="y")
+    return record(10 * (y - x**2), 1 - x)
+
+
+def rosenbrock() -> Graph:
+    x, y = Value(-1.2, name="x"), Value(1.0, name="y")
+    return record((10 * (y - x**2)) ** 2 + (1 - x) ** 2)
+
+
+def decay() -> Graph:
+    """The residual of one point of a·exp(b·t)."""
+    a, b = parameter(1.0, "a"), parameter(0.0, "b")
+    return record(a * mgraph.exp(b * Value(0.0, name="t")) - Value(0.0, name="y"))
+
+
+TIMES = [0.25 * k for k in range(13)]
+NOISY = [2.0 * math.exp(-0.7 * t) + 0.01 * (-1) ** k for k, t in enumerate(TIMES)]
+
+
+@needs_scipy
+@pytest.mark.parametrize("engine", ENGINES)
+def test_scipys_methods_find_rosenbrocks_minimum(engine: str) -> None:
+    for graph, method, most in ((rosenbrock(), "lbfgs", 40), (residuals(), "least-squares", 20)):
+        found = fit(graph, method=method, wrt=["x", "y"], engine=engine)
+        assert found.graph.data["x"] == pytest.approx(1.0, abs=1e-4)
+        assert found.graph.data["y"] == pytest.approx(1.0, abs=1e-4)
+        assert 2 < len(found.losses) <= most and found.engine == engine
+        assert found.losses[0] == pytest.approx(24.2) and found.losses[-1] < 1e-8
+        assert found.losses == fit(graph, method=method, wrt=["x", "y"], engine="reference").losses
+        assert found.graph.verify(finite_differences=False).verdict == "exact"
+        residual = [found.graph.data[name] for name in found.graph.outputs]
+        left = residual[0] if method == "lbfgs" else sum(r * r for r in residual)
+        assert found.losses[-1] == pytest.approx(left, abs=0.0, rel=1e-12)
+
+
+@needs_scipy
+def test_scipys_methods_by_rows_agree_with_scipy_alone() -> None:
+    import numpy as np
+    from scipy.optimize import curve_fit
+
+    wanted, _ = curve_fit(lambda t, a, b: a * np.exp(b * t), TIMES, NOISY, p0=[1.0, 0.0])
+    data = {"t": TIMES, "y": NOISY}
+    squared = record(mgraph.pow(rebuilt_decay(), 2))
+    for engine in ENGINES:
+        squares = fit(decay(), method="least-squares", data=data, engine=engine)
+        lbfgs = fit(squared, method="lbfgs", data=data, engine=engine)
+        for found, near in ((squares, 1e-6), (lbfgs, 1e-2)):
+            assert [found.graph.data[name] for name in "ab"] == pytest.approx(wanted, rel=near)
+        mean = sum((wanted[0] * math.exp(wanted[1] * t) - y) ** 2 for t, y in zip(TIMES, NOISY, strict=True)) / 13
+        assert squares.losses[-1] == pytest.approx(mean, rel=1e-9)
+        assert squares.losses[0] == pytest.approx(lbfgs.losses[0], rel=1e-12)
+
+
+def rebuilt_decay() -> Value:
+    a, b = parameter(1.0, "a"), parameter(0.0, "b")
+    return a * mgraph.exp(b * Value(0.0, name="t")) - Value(0.0, name="y")
+
+
+@needs_scipy
+@pytest.mark.parametrize("method", ["lbfgs", "least-squares"])
+def test_no_more_steps_than_asked_for(method: str) -> None:
+    graph = rosenbrock() if method == "lbfgs" else residuals()
+    whole = fit(graph, method=method, wrt=["x", "y"]).losses
+    told = []
+    for steps in (0, 1, 3):
+        told.clear()
+        found = fit(graph, steps, method=method, wrt=["x", "y"], report=lambda *each: told.append(each))
+        assert found.losses == whole[: steps + 1]
+        assert told == list(enumerate(found.losses))
+        assert found.graph.meta["fit"]["steps"] == steps
+    assert found.graph.data["x"] != graph.data["x"]
+
+
+@needs_scipy
+def test_scipys_methods_end_where_a_number_is_not_finite() -> None:
+    x = Value(-1.0, name="x")
+    for method in ("lbfgs", "least-squares"):
+        with pytest.raises(ReplayError) as refused:
+            fit(record(x.log()), method=method, wrt="x")
+        assert str(refused.value) == "at step 0 the loss is nan, so the fit ends here."
+    with pytest.raises(ReplayError, match="so it takes no rate"):
+        fit(rosenbrock(), rate=0.1, method="lbfgs", wrt="x")
+
+
+def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    for method in ("lbfgs", "least-squares"):
+        with pytest.raises(ReplayError) as refused:
+            fit(line(), method=method)
+        assert str(refused.value) == f"{method} needs SciPy (the extra fit): pip install scipy"
+
+
+def test_any_leaves_are_moved() -> None:
+    found = fit(line(), 50, 0.5, wrt=["x"])
+    before, after = line().data, found.graph.data
+    assert after["w"] == before["w"] and after["b"] == before["b"] and after["x"] != before["x"]
+    assert found.losses[-1] < found.losses[0] / 10
+    assert found.graph.meta["fit"]["wrt"] == ["x"]
+    assert fit(line(), 50, 0.5, wrt="x").losses == found.losses
+    for names, message in (
+        (["x", "x"], "'x' is to be moved twice"),
+        (["loss"], "'loss' is computed, by pow; an input or a parameter can be moved"),
+        ([], "there is nothing to fit"),
+        (["z"], "no node has the id or label 'z'"),
+    ):
+        with pytest.raises(ReplayError, match=message):
+            fit(line(), 1, wrt=names)
+    with pytest.raises(ReplayError, match="'x' is a column of the data, so it cannot be moved as well"):
+        fit(line(), 1, wrt=["x"], data={"x": [1.0]})
+
+
+def test_a_fitted_graph_says_how_it_was_made() -> None:
+    graph = line().with_meta(description="Before any step.", tags=["a"], own=1)
+    first = fit(graph, 5, 0.1, loss="loss")
+    assert first.graph.meta == {
+        "tags": ["a"],
+        "own": 1,
+        "fit": {
+            "mgraph": mgraph.__version__,
+            "method": "sgd",
+            "steps": 5,
+            "rate": 0.1,
+            "loss": "loss",
+            "losses": [first.losses[0], first.losses[-1]],
+            "of": {"digest": graph.digest, "description": "Before any step."},
+        },
+    }
+    assert graph.description == "Before any step." and first.graph.description is None
+    second = fit(first.graph, 3, lambda step: 0.5 / (step + 1), method="adam", data={"x": [1.0], "y": [2.0]})
+    made = second.graph.meta["fit"]
+    assert made["of"] == {"digest": first.graph.digest}
+    assert made["rate"] == [0.5, 0.5 / 3] and made["data"] == {"rows": 1, "columns": ["x", "y"]}
+    assert "rate" not in fit(graph, 0, math.nan).graph.meta["fit"]
+    assert fit(graph, 1).graph.meta["fit"]["rate"] == 0.05
+    overflown = fit(line(1e150), 1, 1e150)
+    assert overflown.graph.meta["fit"]["losses"][1] == "Infinity" == overflown.graph.document["nodes"][-1]["data"]
+
+
+@needs_scipy
+def test_the_command_by_scipy(call: Cli, tmp_path: Path) -> None:
+    residuals().save(tmp_path / "r.json")
+    done = call("fit", "r.json", "--method", "least-squares", "--wrt", "x", "--wrt", "y", "--save", "out.json")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("step  0  loss 24.19") and lines[-2].startswith("ended by itself: ")
+    assert load(tmp_path / "out.json").data["x"] == pytest.approx(1.0)
+    found = json.loads(call("fit", "r.json", "--method", "least-squares", "--wrt", "y", "--json").stdout)
+    assert found["parameters"] == {"y": pytest.approx(1.44)}
+    done = call("fit", "r.json", "--method", "lbfgs", "--wrt", "y", "--rate-end", "0.1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the graph has 2 outputs" in done.stderr
+    done = call("fit", "r.json", "--method", "least-squares", "--wrt", "y", "--rate-end", "0.1")
+    assert "least-squares chooses how far each step goes, so it takes no rate" in done.stderr
 
 
 def test_the_command(cli: Cli, tmp_path: Path) -> None:

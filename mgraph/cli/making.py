@@ -9,9 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mgraph.cli.options import DESTINATION, FILE, OUT, SAVE, all_opened, draw_options, named, opened, put
+from mgraph.cli.options import (
+    DESTINATION,
+    FILE,
+    OUT,
+    SAVE,
+    all_opened,
+    draw_options,
+    named,
+    opened,
+    put,
+    refuse_carrier,
+)
 from mgraph.cli.terminal import complain, say, working
-from mgraph.errors import DocumentError, FileError, nearest, shown
+from mgraph.errors import FileError, nearest, shown
 from mgraph.formats import TARGETS
 
 if TYPE_CHECKING:
@@ -64,6 +75,7 @@ def gradient(file: str, of: str | None, wrt: tuple[str, ...], second: bool, save
     It can be replayed with other inputs, drawn, and differentiated again.
     """
     graph = opened(file)
+    refuse_carrier(file, save, "--save")
     of = None if of is None else named(graph, "--of", [of])[0]
     leaves = named(graph, "--wrt", wrt) or None
     with working("differentiating"):
@@ -89,6 +101,7 @@ def export(file: str, target: str, save: str) -> None:
     mgraph's own document, for a FILE that is something else.
     """
     graph = opened(file)
+    refuse_carrier(file, save, "--save")
     with working("exporting"):
         exported = graph.export(target)
     _write(save, exported)
@@ -168,6 +181,7 @@ def edit(
     meta change. OUT may be FILE, if that is a document.
     """
     graph = opened(file)
+    refuse_carrier(file, output, "--output")
     given = {"title": title, "description": description}
     changed: dict[str, Any] = {key: text for key, text in given.items() if text is not None}
     if tags or untags:
@@ -178,7 +192,6 @@ def edit(
         changed[key] = text
     if not changed:
         raise click.UsageError("nothing to change: name a --title, --description, --tag, --untag, --meta or --unset")
-    _refuse_carrier(file, output)
     _write(output, graph.with_meta(**changed).to_bytes())
 
 
@@ -210,17 +223,3 @@ def _retagged(there: tuple[str, ...], tags: tuple[str, ...], untags: tuple[str, 
 
 def _known(name: str, known: Sequence[str]) -> str:
     return nearest(name, known) + (f" There are {', '.join(map(shown, known))}" if known else " There is none")
-
-
-def _refuse_carrier(file: str, output: str) -> None:
-    """A picture, a notebook or another tool's graph must not be overwritten with the document taken out of it."""
-    from mgraph.document import model
-    from mgraph.files import atomic
-
-    places = [os.path.realpath(path) for path in (file, file.rpartition("#")[0], output)]
-    if output != atomic.STANDARD and places[2] in places[:2]:
-        try:
-            model.parse(atomic.read(output))
-        except DocumentError:
-            message = f"{shown(output)} is not a document, so the edited one would replace it; name another OUT"
-            raise click.BadParameter(message, param_hint="--output") from None

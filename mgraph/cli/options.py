@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mgraph.cli.terminal import working
-from mgraph.errors import FileError, MgraphError, ReplayError, shown
+from mgraph.errors import DocumentError, FileError, MgraphError, ReplayError, shown
 
 if TYPE_CHECKING:
     from mgraph.api import Entry
@@ -149,6 +149,26 @@ def refuse_one_place(save: str | None, as_json: bool, option: str, picture: str 
         raise click.UsageError("--save - and --json would both write to standard output")
     if save and picture and os.path.realpath(save) == os.path.realpath(picture):
         raise click.UsageError(f"--save and {option} name the same file")
+
+
+def same_file(file: str, out: str) -> bool:
+    """Whether a result would replace FILE, or what holds it (``lesson.ipynb`` for ``lesson.ipynb#2``)."""
+    held = (file, file.rpartition("#")[0])
+    return out != "-" and os.path.realpath(out) in [os.path.realpath(path) for path in held if path not in ("", "-")]
+
+
+def refuse_carrier(file: str, out: str | None, option: str) -> None:
+    """A picture, a notebook or another tool's file must not be replaced by the graph that it holds. Raises
+    click.UsageError."""
+    from mgraph.document import model
+    from mgraph.files import atomic
+
+    if out is not None and same_file(file, out):
+        try:
+            model.parse(atomic.read(out))
+        except DocumentError:
+            what = f"{shown(out)} is a picture, a notebook or another tool's file, which the result would replace"
+            raise click.BadParameter(f"{what}; name another file", param_hint=option) from None
 
 
 def parse_number(text: str) -> float:

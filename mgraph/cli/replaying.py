@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,12 @@ from mgraph.cli.options import (
     of_option,
     opened,
     put,
+    refuse_carrier,
     refuse_one_place,
+    same_file,
 )
-from mgraph.cli.terminal import say, show, show_json, width, working
+from mgraph.cli.terminal import complain, say, show, show_json, width, working
+from mgraph.errors import shown
 
 if TYPE_CHECKING:
     from mgraph.graph import Graph
@@ -64,6 +68,7 @@ def run(
 
     Prints every value with its gradient, and a verdict: exact, within N ulp, or differs at NODE. With --set, --out
     or --no-backward the numbers are this run's own, and the verdict is on the document as it was recorded.
+    --save replaces FILE itself only if its record does not differ.
 
     For many rows of numbers, see mgraph rows.
     """
@@ -72,18 +77,31 @@ def run(
 
     refuse_one_place(save, as_json, "--draw", draw)
     graph = opened(file)
+    refuse_carrier(file, save, "--save")
     inputs, only = assigned(graph, settings), named(graph, "--out", outputs)
     with working("replaying"):
         result = graph.replay(inputs, only or None, backward=not no_backward, engine=engine)
     with working("checking"), of_option("--ulps"):
         report = graph.verify(ulps, finite_differences=False)
-    _write_run(graph, result, save, draw, embed=not no_embed)
+    kept = save is not None and not report.ok and same_file(file, save)
+    _write_run(graph, result, None if kept else save, draw, embed=not no_embed)
     if as_json:
         show_json(reports.run_json(file, result, report))
     elif save != atomic.STANDARD:  # then the document is on standard output
         show(reports.run_lines(graph, result, report, width(), full, everything))
-    _tell(drawn=draw, saved=save)
+    _say_unused(name for name in inputs if name not in result.overrides)
+    _tell(drawn=draw, saved=None if kept else save)
+    if kept:
+        where = atomic.display(file)
+        complain(f"{where} is kept: its record differs, and --save would replace it; name another file")
     return 0 if report.ok else 1
+
+
+def _say_unused(names: Iterable[str]) -> None:
+    """Say which of the numbers given play no part."""
+    some = [shown(name) for name in names]
+    if some:
+        say(f"--set has no effect for {', '.join(some)}: no node that --out names depends on it")
 
 
 def _write_run(graph: Graph, result: Run, save: str | None, draw: str | None, embed: bool) -> None:
@@ -139,20 +157,21 @@ def rows(
     if table == file == atomic.STANDARD:
         raise click.UsageError("FILE and TABLE would both read standard input")
     graph = opened(file)
-    only = named(graph, "--out", outputs)
+    only, fixed = named(graph, "--out", outputs), assigned(graph, settings)
     graph = graph.slice(only) if only else graph
-    fixed = assigned(graph, settings)
+    unused = [name for name in fixed if name not in graph]
     size = Path(table).stat().st_size if Path(table).is_file() else 0
     with working(f"replaying {atomic.display(table)}", size, quiet=output == atomic.STANDARD) as progress:
         done = graph.replay_rows(
             table,
             output,
-            fixed=fixed,
+            fixed={name: x for name, x in fixed.items() if name in graph},
             backward=not no_backward,
             engine=engine,
             arithmetic=arithmetic,
             progress=progress,
         )
+    _say_unused(unused)
     place = "standard output" if output == atomic.STANDARD else output
     say(f"rows: {done.rows:,} written to {place}; engine: {done.engine}, {done.arithmetic} arithmetic")
 
@@ -204,6 +223,7 @@ def fit(
     if plot:
         chart.ending(plot)  # before any work
     graph = opened(file)
+    refuse_carrier(file, save, "--save")
     target = None if loss is None else named(graph, "--loss", [loss])[0]
     moved = named(graph, "--wrt", wrt) or None
     columns = None if data is None else read_columns(data)

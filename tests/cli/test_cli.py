@@ -375,6 +375,45 @@ def test_bad_calls_exit_2_in_exact_words_and_write_nothing(cli: Cli, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_record_that_differs_is_not_replaced(call: Cli, tmp_path: Path) -> None:
+    document = load(TANH).document
+    document["nodes"][2]["data"] = 0.25
+    mgraph.Graph(document).save(tmp_path / "x.json")
+    before = (tmp_path / "x.json").read_bytes()
+    kept = "mgraph: x.json is kept: its record differs, and --save would replace it; name another file\n"
+    for more in ([], ["--set", "a=0.7"], ["--json"]):
+        done = call("run", "x.json", "--save", "./x.json", "--draw", "x.dot", *more)
+        assert done.returncode == 1 and (tmp_path / "x.json").read_bytes() == before
+        assert done.stderr == f"drawn: x.dot\n{kept}"
+    done = call("run", "x.json", "--save", "y.json")
+    assert (done.returncode, done.stderr) == (1, "saved: y.json\n")
+    assert call("run", "y.json", "--set", "a=0.7", "--save", "y.json").returncode == 0
+    assert load(tmp_path / "y.json").data["a"] == 0.7
+
+
+@pytest.mark.parametrize("argv", [("run",), ("gradient",), ("export", "--to", "json"), ("fit", "--wrt", "a")])
+def test_a_result_does_not_replace_what_holds_the_graph(call: Cli, tmp_path: Path, argv: tuple[str, ...]) -> None:
+    before = (ROOT / "docs" / "tanh.svg").read_bytes()
+    (tmp_path / "x.svg").write_bytes(before)
+    done = call(argv[0], "x.svg", *argv[1:], "--save", "x.svg")
+    assert done.returncode == 2 and (tmp_path / "x.svg").read_bytes() == before
+    assert done.stderr.startswith(
+        "mgraph: --save: 'x.svg' is a picture, a notebook or another tool's file, which the result would replace; name"
+    )
+
+
+def test_a_set_number_that_plays_no_part_is_named(call: Cli, tmp_path: Path) -> None:
+    x, y = Value(1.0, name="x"), Value(2.0, name="y")
+    mgraph.save([x * 2, y * 3], tmp_path / "x.json")
+    (tmp_path / "rows.csv").write_text("x\n1\n")
+    told = "--set has no effect for 'y': no node that --out names depends on it\n"
+    done = call("run", "x.json", "--set", "y=5", "--set", "x=4", "--out", "n2")
+    assert done.returncode == 0 and done.stderr == told and "n2    x * 2" in done.stdout
+    done = call("rows", "x.json", "rows.csv", "--set", "y=5", "--out", "n2")
+    assert done.returncode == 0 and done.stderr.startswith(told) and done.stdout == "n2,grad x\n2.0,2.0\n"
+    assert call("run", "x.json", "--set", "y=5").stderr == ""
+
+
 def test_a_failed_draw_saves_nothing(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "out.json").write_text("old")
     for draw in ("x.bmp", "no/x.dot"):

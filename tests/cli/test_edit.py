@@ -59,7 +59,8 @@ def test_in_place_only_a_document(call: Cli, tmp_path: Path) -> None:
         done = call("edit", file, "--title", "New", "-o", name)
         assert done.returncode == 2 and (tmp_path / name).read_bytes() == before
         assert done.stderr.splitlines()[0] == (
-            f"mgraph: --output: '{name}' is not a document, so the edited one would replace it; name another OUT"
+            f"mgraph: --output: '{name}' is a picture, a notebook or another tool's file, which the result would"
+            " replace; name another file"
         )
         assert mgraph.loads(call("edit", file, "--title", "New").stdout).title == "New"
 

@@ -52,10 +52,10 @@ if TYPE_CHECKING:
     from mgraph.graph import Graph as Graph
     from mgraph.recording.op_types import *  # noqa: F403  # the ops
     from mgraph.recording.record import name_values as name
+    from mgraph.recording.scopes import scope as scope
     from mgraph.recording.value import Value as Value
     from mgraph.recording.value import constant as constant
     from mgraph.recording.value import parameter as parameter
-    from mgraph.recording.value import scope as scope
     from mgraph.replaying.compiled.replayer import Batch as Batch
     from mgraph.replaying.compiled.replayer import Replayer as Replayer
     from mgraph.replaying.run import Run as Run
@@ -97,7 +97,8 @@ _HOME = {
     "replaying.compiled.replayer": ("Batch", "Replayer"),
     "replaying.run": ("Run",),
     "graph": ("Graph",),
-    "recording.value": ("Value", "constant", "parameter", "scope"),
+    "recording.scopes": ("scope",),
+    "recording.value": ("Value", "constant", "parameter"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 _WITH_FAST = ("Batch", "Replayer")  # these need the extra: ``from mgraph import *`` must not

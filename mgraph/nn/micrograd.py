@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from mgraph.nn import networks
 from mgraph.nn.networks import Module
-from mgraph.recording.value import scope
+from mgraph.recording.scopes import owned, scope
 
 __all__ = ["MLP", "Layer", "Module", "Neuron"]
 
@@ -35,7 +35,7 @@ class Layer(networks.Layer):
     """``nout`` neurons over the same ``nin`` inputs. A layer of one neuron returns a Value, not a list."""
 
     def __init__(self, nin: int, nout: int, *, nonlin: bool = True, name: str = "layer") -> None:
-        with scope(name):
+        with scope(owned(name), absolute=True):
             self.neurons = [Neuron(nin, nonlin, name=f"neuron{i}") for i in range(nout)]
 
 
@@ -44,7 +44,7 @@ class MLP(networks.MLP):
 
     def __init__(self, nin: int, nouts: Sequence[int], *, name: str = "mlp") -> None:
         sizes = [nin, *nouts]
-        with scope(name):
+        with scope(owned(name), absolute=True):
             self.layers = [
                 Layer(sizes[i], sizes[i + 1], nonlin=i < len(nouts) - 1, name=f"layer{i}") for i in range(len(nouts))
             ]

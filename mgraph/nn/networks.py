@@ -1,7 +1,8 @@
 """Neurons, layers and multi-layer perceptrons of values, called as micrograd's are, with tanh unless told otherwise.
 
 A neuron is φ(Σ wᵢ·xᵢ + b), summed from the bias on. Its weights and bias are ``parameter`` leaves, and
-everything it makes is recorded under its scope, such as ``mlp/layer0/neuron3``.
+everything it makes is recorded under its scope, such as ``mlp/layer0/neuron3``. Of two networks of one name in a
+document, the second is ``mlp2`` there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import random
 from collections.abc import Sequence
 from typing import SupportsFloat
 
-from mgraph.recording.value import Value, apply, parameter, scope
+from mgraph.recording.scopes import owned, scope
+from mgraph.recording.value import Value, apply, parameter
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "linear")
 """What a neuron may apply to its sum; ``linear`` is nothing."""
@@ -47,7 +49,7 @@ class Neuron(Module):
             raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}, not {activation!r}")
         self.activation = activation if nonlin else "linear"
         """One of :data:`ACTIVATIONS`."""
-        with scope(name) as self.scope:
+        with scope(owned(name), absolute=True) as self.scope:
             self.w = [parameter(random.uniform(-1, 1), name=f"w{i}") for i in range(nin)]
             """The weights, one an input."""
             self.b = parameter(0.0, name="b")
@@ -82,7 +84,7 @@ class Layer(Module):
     def __init__(
         self, nin: int, nout: int, nonlin: bool = True, *, activation: str = "tanh", name: str = "layer"
     ) -> None:
-        with scope(name):
+        with scope(owned(name), absolute=True):
             self.neurons = [Neuron(nin, nonlin, activation=activation, name=f"neuron{i}") for i in range(nout)]
             """The neurons, one an output."""
 
@@ -126,7 +128,7 @@ class MLP(Module):
         name: str = "mlp",
     ) -> None:
         kinds = [activation] * (len(nouts) - 1) + [output]
-        with scope(name):
+        with scope(owned(name), absolute=True):
             self.layers = [
                 Layer(n, nout, activation=kind, name=f"layer{i}")
                 for i, (n, nout, kind) in enumerate(zip([nin, *nouts[:-1]], nouts, kinds, strict=True))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, SupportsFloat
 
 from mgraph.arithmetic.ops import CONSTANT
 from mgraph.document.model import NAME_LIMIT, Document, Node, Number, number, validate, without_grad
 from mgraph.document.spelling import unused
+from mgraph.recording.scopes import told_apart
 from mgraph.recording.value import FIXED, LITERAL, Value, constant, topological_order
 
 
@@ -36,17 +37,18 @@ def document_of(
             literals[value] = float(value.data)
         else:
             values.append(value)
-    ids = _ids(values)
+    scopes = dict(zip(values, told_apart([value.scope for value in values]), strict=True))
+    ids = _ids(scopes)
     operands: dict[Value, str | float] = {**ids, **literals}
     seeds = {ids[root]: number(root.seed) for root in roots if root.seed is not None and root.op not in FIXED}
-    nodes = [_node(value, ids[value], operands, bool(seeds)) for value in values]
+    nodes = [_node(value, ids[value], scopes[value], operands, bool(seeds)) for value in values]
     listed = list(dict.fromkeys(ids[root] for root in roots))
     return validate({"mgraph": 1, "nodes": nodes, "outputs": listed, **_header(title, seeds, tolerance, meta)})
 
 
-def _node(value: Value, name: str, operands: Mapping[Value, str | float], graded: bool) -> Node:
+def _node(value: Value, name: str, scope: str | None, operands: Mapping[Value, str | float], graded: bool) -> Node:
     """What the document says of a value; ``operands`` is what stands for each: its id, or a literal's number."""
-    op, label, scope = value.op, value.name, value.scope
+    op, label = value.op, value.name
     node: Node = {"id": name, "op": CONSTANT if op == LITERAL else op}
     if value.operands:
         node["args"] = [operands[each] for each in value.operands]
@@ -81,17 +83,17 @@ def without_gradients(document: Document) -> Document:
     return bare
 
 
-def _ids(values: Iterable[Value]) -> dict[Value, str]:
+def _ids(scopes: Mapping[Value, str | None]) -> dict[Value, str]:
     ids: dict[Value, str] = {}
     taken: set[str] = set()
-    for value in values:
+    for value, scope in scopes.items():
         name = value.name
         if name:
-            name = f"{value.scope}/{name}" if value.scope else name
+            name = f"{scope}/{name}" if scope else name
             if name not in taken and len(name) <= NAME_LIMIT:
                 ids[value] = name
                 taken.add(name)
-    for place, value in enumerate(values):
+    for place, value in enumerate(scopes):
         if value not in ids:
             ids[value] = unused(f"n{place}", taken)  # no other place gives this name
     return ids

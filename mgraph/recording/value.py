@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, overload
 
 from mgraph import seams
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER, Op
+from mgraph.recording.scopes import current as current_scope
 
 if TYPE_CHECKING:
     from mgraph.recording.op_types import Methods
@@ -34,7 +35,6 @@ FIXED = (CONSTANT, LITERAL)
 _NUMBERS = (float, int, Real)
 """Any real number: all three are, and the first two are found quicker by themselves."""
 _serial = count()
-_scope: ContextVar[str | None] = ContextVar("scope", default=None)
 _tracing: ContextVar[bool] = ContextVar("tracing", default=False)
 
 
@@ -85,7 +85,7 @@ class Value(Methods):
         self.serial = next(_serial)
         self._name = None
         self.name = name if name is not None else label
-        self._scope = _scope.get()
+        self._scope = current_scope()
         self._seed = None
 
     @property
@@ -242,23 +242,6 @@ def constant(data: SupportsFloat, name: str | None = None) -> Value:
 
 
 @contextmanager
-def scope(name: str, *, absolute: bool = False) -> Iterator[str]:
-    """Record the values made inside under ``name``; scopes nest, as in ``mlp/layer0``.
-
-    With ``absolute`` the name is the whole path. Raises ValueError for an empty name.
-    """
-    if not name:
-        raise ValueError("a scope needs a name")
-    outer = _scope.get()
-    path = name if absolute or outer is None else f"{outer}/{name}"
-    token = _scope.set(path)
-    try:
-        yield path
-    finally:
-        _scope.reset(token)
-
-
-@contextmanager
 def tracing() -> Iterator[None]:
     """Let no value become a plain number inside: ``float(x)``, and with it ``math.exp(x)``, raises TypeError."""
     token = _tracing.set(True)
@@ -304,13 +287,12 @@ def record_op(op: str, operands: tuple[Value, ...], data: float) -> Value:
     value.operands = operands
     value.serial = next(_serial)
     value._name = None
-    value._scope = _current_scope()
+    value._scope = current_scope()
     value._seed = None
     return value
 
 
 _new = object.__new__
-_current_scope = _scope.get
 
 
 def literal(data: float) -> Value:

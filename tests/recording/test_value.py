@@ -242,6 +242,51 @@ def test_scopes_nest_and_end() -> None:
         pass
 
 
+def test_two_networks_of_one_name_have_their_own_scopes() -> None:
+    with mgraph.scope("gan"):
+        one, other = nn.MLP(1, [2, 1]), nn.MLP(1, [2, 1])
+    third, alone = nn.MLP(1, [1]), nn.micrograd.Neuron(1)
+    with mgraph.scope("gan/mlp2"):
+        taken = Value(1.0, name="x") * 2
+    x = Value(0.5, name="x")
+    a, b = one([x]), other([x])
+    graph = mgraph.record(b + a + third([a]) + alone([x]) + taken)
+    scopes = {node.get("scope") for node in graph.nodes}
+    parts = [
+        f"gan/{mlp}/{part}"
+        for mlp in ("mlp", "mlp3")
+        for part in ("layer0/neuron0", "layer0/neuron1", "layer1/neuron0")
+    ]
+    assert scopes == {None, *parts, "mlp/layer0/neuron0", "neuron", "gan/mlp2"}
+    for mlp, name in ((one, "gan/mlp"), (other, "gan/mlp3"), (third, "mlp")):
+        for k, layer in enumerate(mlp.layers):
+            for j, neuron in enumerate(layer.neurons):
+                assert graph.data[f"{name}/layer{k}/neuron{j}/w0"] == neuron.w[0].data
+    assert all("label" not in node or node["id"].endswith(f"/{node['label']}") for node in graph.nodes)
+    assert {node.get("scope") for node in mgraph.record(b).nodes} == {
+        None,
+        *parts[:3],
+    }  # what is not recorded counts not
+    assert mgraph.record(b).to_bytes() == mgraph.record(b).to_bytes()
+    again = mgraph.record(nn.Neuron(1, name="n")([x]), nn.Neuron(1, name="n")([x]), nn.Neuron(1, name="n")([x]))
+    assert again.parameters == ["n/w0", "n/b", "n2/w0", "n2/b", "n3/w0", "n3/b"]
+    for unnamed in (lambda: nn.MLP(1, [1], name=""), lambda: nn.Neuron(1, name="")):
+        with pytest.raises(ValueError, match="a scope needs a name"):
+            unnamed()
+
+
+def test_a_users_scope_is_shared_and_a_networks_may_be_entered() -> None:
+    y = 0.0
+    for k in range(2):
+        with mgraph.scope("f"):
+            y = Value(float(k), name=f"x{k}") + y
+    assert {node["scope"] for node in mgraph.record(y).nodes} == {"f"}
+    mlp = nn.MLP(1, [1])
+    with mgraph.scope("mlp", absolute=True):
+        y = mlp([1.0]) * 2
+    assert {node["scope"] for node in mgraph.record(y).nodes} == {"mlp", "mlp/layer0/neuron0"}
+
+
 def test_name_takes_the_variables_names() -> None:
     x, w, _hidden = Value(1.0), [Value(2.0), [Value(3.0)]], Value(4.0)
     named = Value(5.0, name="kept")

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from mgraph.errors import VersionError as VersionError
     from mgraph.graph import Graph as Graph
     from mgraph.recording.op_types import *  # noqa: F403  # the ops
+    from mgraph.recording.places import sources as sources
     from mgraph.recording.record import name_values as name
     from mgraph.recording.scopes import scope as scope
     from mgraph.recording.value import Value as Value
@@ -97,6 +98,7 @@ _HOME = {
     "replaying.compiled.replayer": ("Batch", "Replayer"),
     "replaying.run": ("Run",),
     "graph": ("Graph",),
+    "recording.places": ("sources",),
     "recording.scopes": ("scope",),
     "recording.value": ("Value", "constant", "parameter"),
 }

@@ -53,6 +53,8 @@ class Discrepancy:
     """The number that follows from the others."""
     ulps: int
     """The distance between the two in units in the last place, 1 or more; 2**64 between a NaN and a number."""
+    source: str | None = None
+    """Where the node was made, if the document says so."""
 
 
 @dataclass(frozen=True)
@@ -268,7 +270,7 @@ class _Audit:
         """The numbers of ``slots`` that are not what is wanted; where nothing is known, nothing is."""
         nodes, differing = self.plan.wiring.nodes, []
         for k in _unequal(slots, found, wanted):
-            differing += _discrepancies(nodes[k]["id"], field, found[k], wanted[k])
+            differing += _discrepancies(nodes[k]["id"], field, found[k], wanted[k], nodes[k].get("source"))
         return differing
 
     def _uncleared(self, found: list[Discrepancy], again: Numbers) -> list[Discrepancy]:
@@ -276,7 +278,7 @@ class _Audit:
         index, kept = self.plan.wiring.index, []
         for each in found:
             x = each.expected if each.ulps <= self.limit else again[index[each.node]]
-            kept += _discrepancies(each.node, each.field, each.recorded, x)
+            kept += _discrepancies(each.node, each.field, each.recorded, x, each.source)
         return kept
 
     def _past_limit(self, found: list[Discrepancy]) -> set[int]:
@@ -312,12 +314,12 @@ def _unequal(slots: Sequence[int], found: Numbers, wanted: Numbers) -> Iterator[
             yield from chunk
 
 
-def _discrepancies(node: str, field: str, x: float | None, y: float | None) -> list[Discrepancy]:
+def _discrepancies(node: str, field: str, x: float | None, y: float | None, source: str | None) -> list[Discrepancy]:
     """The one between what is on record and what should be, if there is one, and both are known."""
     if x is None or y is None:
         return []
     distance = ulps(x, y)
-    return [Discrepancy(node, field, x, y, distance)] if distance else []
+    return [Discrepancy(node, field, x, y, distance, source)] if distance else []
 
 
 def _unknown(plan: Plan, data: Numbers, grad: Numbers) -> set[int]:

@@ -32,7 +32,8 @@ def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, ev
     if bad is not None:
         causes = [f"{name} = {number(x)}" if name in run.data else number(x) for name, x in bad.operands]
         origin = f", of {' and '.join(causes)}" if causes else ""
-        lines.append(Styled(f"first not finite: {bad.node} = {number(bad.data)}{origin}", "notice"))
+        made = _made(run._wiring.nodes[run._wiring.index[bad.node]].get("source"))
+        lines.append(Styled(f"first not finite: {bad.node} = {number(bad.data)}{origin}{made}", "notice"))
     own = bool(run.overrides) or len(run.data) < len(graph)
     return [*lines, f"engine: {run.engine}", verdict_line(report, "verdict on the record" if own else "verdict")]
 
@@ -67,7 +68,7 @@ def report_lines(report: Report) -> list[Line]:
     lines += _some(
         [
             f"{each.node}: {each.field} is {number(each.recorded)}, should be {number(each.expected)}"
-            f" ({_ulps(each.ulps)})"
+            f" ({_ulps(each.ulps)})" + _made(each.source)
             for each in report.culprits
         ]
     )
@@ -92,6 +93,10 @@ def report_lines(report: Report) -> list[Line]:
         )
         lines += _some([f"{name} skipped: {reason}" for name, reason in found.skipped.items()])
     return [*lines, verdict_line(report)]
+
+
+def _made(source: str | None) -> str:
+    return "" if source is None else f", made at {source}"
 
 
 def _some(lines: list[str]) -> list[str]:
@@ -252,7 +257,8 @@ def _entry(found: Discrepancy | None) -> dict[str, Any] | None:
     if found is None:
         return None
     numbers = _numbers({"recorded": found.recorded, "expected": found.expected})
-    return {"node": found.node, "field": found.field, **numbers, "ulps": min(found.ulps, 2**53)}
+    source = {} if found.source is None else {"source": found.source}
+    return {"node": found.node, "field": found.field, **numbers, "ulps": min(found.ulps, 2**53), **source}
 
 
 def _numbers(found: Any) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class Box:
     """By the name of a scope's box among the operands, the values that come from it; only if it has several."""
     steepest: float = 0.0
     """The gradient of the largest magnitude: the node's, or of all nodes in the scope."""
+    source: str = ""
+    """Where a node's value was made, if that was noted."""
 
     @property
     def is_named(self) -> bool:
@@ -92,7 +94,8 @@ def boxes(
 def _of_node(k: int, node: Node, x: float | None, g: float | None) -> Box:
     kind = node["op"] if node["op"] in LEAVES else "operation"
     title = node.get("label", node["id"])
-    return Box(f"n{k}", kind, title, node["id"], node.get("scope", ""), x, g, op=OPS.get(node["op"]))
+    op, source = OPS.get(node["op"]), node.get("source", "")
+    return Box(f"n{k}", kind, title, node["id"], node.get("scope", ""), x, g, op=op, source=source)
 
 
 def _tell_of_scopes(

@@ -219,6 +219,7 @@ def _identity(box: Box) -> dict[str, str]:
         lines.append(box.op.name if box.op else box.kind)
         lines += [f"data = {box.data!r}"] if box.data is not None else []
         lines += [f"grad = {box.grad!r}"] if box.grad is not None else []
+        lines += [f"made at {box.source}"] if box.source else []
     return {"id": box.name, "tooltip": quoted("\n".join(lines))}
 
 

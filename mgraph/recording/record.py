@@ -59,6 +59,8 @@ def _node(value: Value, name: str, scope: str | None, operands: Mapping[Value, s
         node["label"] = label
     if scope is not None:
         node["scope"] = scope
+    if value.source is not None:
+        node["source"] = value.source
     return node
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, overload
 
 from mgraph import seams
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, OPS, PARAMETER, Op
+from mgraph.recording.places import NOTING, Place, here, spelled
 from mgraph.recording.scopes import current as current_scope
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Value(Methods):
 
     __module__ = "mgraph"
 
-    __slots__ = ("__weakref__", "_name", "_scope", "_seed", "data", "grad", "op", "operands", "serial")
+    __slots__ = ("__weakref__", "_name", "_scope", "_seed", "_source", "data", "grad", "op", "operands", "serial")
 
     data: float
     """The number, a binary64."""
@@ -67,6 +68,7 @@ class Value(Methods):
     _name: str | None
     _scope: str | None
     _seed: float | None
+    _source: Place | None  # set only while sources are noted
 
     def __init__(
         self,
@@ -87,6 +89,8 @@ class Value(Methods):
         self.name = name if name is not None else label
         self._scope = current_scope()
         self._seed = None
+        if NOTING:
+            self._source = here()
 
     @property
     def name(self) -> str | None:
@@ -111,6 +115,12 @@ class Value(Methods):
     def seed(self) -> float | None:
         """The adjoint that ``backward`` started from here, or None if it did not start here."""
         return self._seed
+
+    @property
+    def source(self) -> str | None:
+        """Where it was made, such as ``lesson.py, line 12``, if :func:`mgraph.sources` was on; else None."""
+        place = getattr(self, "_source", None)
+        return None if place is None else spelled(place)
 
     # What code written for micrograd looks at.
 
@@ -289,6 +299,8 @@ def record_op(op: str, operands: tuple[Value, ...], data: float) -> Value:
     value._name = None
     value._scope = current_scope()
     value._seed = None
+    if NOTING:
+        value._source = here()
     return value
 
 

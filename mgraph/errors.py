@@ -18,6 +18,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import islice
 
+ERRORS = 100
+"""Errors of one document that are told at the most."""
+
 
 class MgraphError(Exception):
     """Base of every error that mgraph raises on purpose. Its text is one line that cannot command a terminal."""
@@ -30,12 +33,25 @@ class DocumentError(MgraphError):
     """A document that breaks the format.
 
     ``path`` is the JSON path of the offending value (``$.nodes[3].args[1]``), ``node`` the id of the
-    node it lies in, ``file`` the file it was read from; each may be None.
+    node it lies in, ``file`` the file it was read from; each may be None. ``others`` are further errors of the same
+    document, as far as they could be told past the first, up to 99.
     """
 
     def __init__(self, message: str, path: str | None = None, node: str | None = None, file: str | None = None) -> None:
         super().__init__(message)
         self.message, self.path, self.node, self.file = message, path, node, file
+        self.others: list[DocumentError] = []
+        """Further errors of the same document, up to 99."""
+
+    def _keep(self, errors: Iterable[DocumentError]) -> None:
+        """Keep those of ``errors`` as :attr:`others` that say something else."""
+        told = {str(self)}
+        for each in errors:
+            if str(each) not in told:
+                told.add(str(each))
+                self.others.append(each)
+                if len(told) == ERRORS:
+                    break
 
     def __str__(self) -> str:
         where = self.path or ""

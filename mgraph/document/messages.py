@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -11,11 +12,25 @@ from mgraph.arithmetic.ops import unknown_op
 from mgraph.document.strict_json import kind, step
 from mgraph.errors import DocumentError, nearest, shown
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
-def translated(error: ValidationError, loaded: object, keys: tuple[str, ...]) -> DocumentError:
-    """The first of Pydantic's errors, with its JSON path and the node's id. ``keys`` are those of a document."""
-    first = error.errors(include_url=False, include_context=True, include_input=False)[0]
-    location = list(first["loc"])
+
+def translated(
+    error: ValidationError, loaded: object, keys: tuple[str, ...], into: tuple[str | int, ...] = (), after: int = 0
+) -> Iterator[DocumentError]:
+    """Pydantic's errors, each with its JSON path and the node's id.
+
+    ``keys`` are those of a document. What was checked lies in ``loaded`` under ``into``, from the place ``after`` on.
+    """
+    for each in error.errors(include_url=False, include_context=True, include_input=False):
+        location = list(each["loc"])
+        if into:
+            location[0] = int(location[0]) + after
+        yield _translated(each, [*into, *location], loaded, keys)
+
+
+def _translated(error: ErrorDetails, location: list[str | int], loaded: object, keys: tuple[str, ...]) -> DocumentError:
     if location[:1] == ["nodes"]:
         del location[2:3]  # Pydantic's name for the branch of the union, which is the op
     if first["type"] == "invalid_key":
@@ -28,7 +43,7 @@ def translated(error: ValidationError, loaded: object, keys: tuple[str, ...]) ->
         elif key == "[key]":
             value, path = location[1], f"$.{location[0]}"
     last = str(location[-1]) if location else ""
-    return DocumentError(_message(first["type"], first.get("ctx", {}), last, value, path, keys), path, node)
+    return DocumentError(_message(error["type"], error.get("ctx", {}), last, value, path, keys), path, node)
 
 
 def _message(error: str, context: dict[str, Any], last: str, value: Any, path: str, keys: tuple[str, ...]) -> str:

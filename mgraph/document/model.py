@@ -7,9 +7,10 @@ this module. What one node must know of another (that operands exist, that nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import lru_cache
+from itertools import chain
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
@@ -134,10 +135,29 @@ def validate(loaded: object) -> Document:
     try:
         document = _model.validate_python(loaded)
     except ValidationError as error:
-        raise translated(error, loaded, tuple(Document.__annotations__)) from None
+        raise _first(error, loaded) from None
     if "meta" in document:
         document["meta"] = free_form(document["meta"])
     return document
+
+
+def _first(error: ValidationError, loaded: dict[str, Any]) -> DocumentError:
+    """The first of a document's errors, with the others. The model stops at the first bad node; here all are checked,
+    a part at a time, since Pydantic makes errors for all that it is given."""
+    keys, nodes = tuple(Document.__annotations__), loaded.get("nodes")
+
+    def of_nodes() -> Iterator[DocumentError]:
+        every: TypeAdapter[list[Node]] = TypeAdapter(list[Node])
+        for start in range(0, len(nodes) if isinstance(nodes, list) else 0, _CHUNK):
+            try:
+                every.validate_python(nodes[start : start + _CHUNK])  # type: ignore[index]
+            except ValidationError as more:
+                yield from translated(more, loaded, keys, ("nodes",), start)
+
+    errors = translated(error, loaded, keys)
+    first = next(errors)
+    first._keep(chain(of_nodes(), errors))
+    return first
 
 
 def free_form(meta: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 import mgraph
 from mgraph import DocumentError, FileError, Graph, Value, load, loads
-from mgraph.arithmetic.ops import LEAVES, OPS
+from mgraph.arithmetic.ops import LEAVES, OPS, unknown_op
 from mgraph.document import model, strict_json
 from mgraph.document.canonical import canonical
 from mgraph.document.model import NAME_LIMIT, dump, parse, schema, schema_text
@@ -793,3 +793,72 @@ def test_trace_records_functions_of_scalars() -> None:
     assert len(several.outputs) == 2 and several.constants == ["n2"]
     with pytest.raises(TypeError, match="a real number is needed, not str"):
         mgraph.trace(lambda x: "no", x=1.0)
+
+
+# Every error of a document
+
+
+def every(document: object) -> list[str]:
+    with pytest.raises(DocumentError) as refused:
+        loads(json.dumps(document))
+    return [str(refused.value), *map(str, refused.value.others)]
+
+
+def test_every_error_of_the_structure_is_told_once() -> None:
+    document = {
+        "mgraph": 1,
+        "title": 3,
+        "nodes": [
+            {"id": "a", "op": "input", "data": "1", "grad": True},
+            {"id": "b", "op": "mul", "args": [None, True], "label": 4},
+            {"id": "c", "op": "tanh", "args": ["a", "a"]},
+            {"id": "d", "op": "tahn", "args": ["a"]},
+        ],
+        "outputs": ["a", 1],
+        "colour": "red",
+    }
+    number = 'expected a number, or "NaN", "Infinity" or "-Infinity" as a string, got'
+    assert every(document) == [
+        "$.title: expected text, got 3",
+        f"$.nodes[0].data (node 'a'): {number} '1'",
+        f"$.nodes[0].grad (node 'a'): {number} true",
+        "$.nodes[1].args[0] (node 'b'): expected an operand: a node's id or a finite number, got null",
+        "$.nodes[1].args[1] (node 'b'): expected an operand: a node's id or a finite number, got true",
+        "$.nodes[1].label (node 'b'): expected text, got 4",
+        "$.nodes[2].args (node 'c'): this op takes 1 operand, not 2",
+        f"$.nodes[3] (node 'd'): {unknown_op('tahn')}",
+        "$.outputs[1]: expected text, got 1",
+        "$.colour: unknown key. Allowed here: mgraph, title, nodes, outputs, seeds, tolerance, meta",
+    ]
+
+
+def test_every_error_of_the_wiring_is_told_once() -> None:
+    document = {
+        "mgraph": 1,
+        "nodes": [
+            {"id": "b", "op": "tanh", "args": ["aa"]},
+            {"id": "a", "op": "constant", "data": 1.0},
+            {"id": "a", "op": "mul", "args": ["x", "b"]},
+        ],
+        "outputs": ["a", "y", "a"],
+        "seeds": {"z": 1.0},
+    }
+    assert every(document) == [
+        "$.nodes[2].id (node 'a'): the id is taken: $.nodes[1] has it too",
+        "$.nodes[0].args[0] (node 'b'): there is no node 'aa'. Did you mean 'a'?",
+        "$.nodes[2].args[0] (node 'a'): there is no node 'x'.",
+        "$.outputs[1]: there is no node 'y'.",
+        "$.seeds: there is no node 'z'.",
+        "$.outputs[2]: the output 'a' is repeated",
+    ]
+
+
+@pytest.mark.parametrize("wrong", [{"op": "tahn", "args": ["x0"]}, {"op": "tanh", "args": ["y0"]}], ids=str)
+def test_the_errors_of_a_document_are_bounded(wrong: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so are the searches for the nearest id, each of which takes as long as reading a thousand nodes."""
+    asked = []
+    monkeypatch.setattr("mgraph.document.wiring.nearest", lambda *words: asked.append(words) or "")
+    nodes = [{"id": "x0", "op": "input", "data": 1.0}, *({"id": f"n{k}", **wrong} for k in range(3_000))]
+    found = every({"mgraph": 1, "nodes": nodes})
+    assert len(found) == 100 == len(set(found))
+    assert len(asked) <= 20

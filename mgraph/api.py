@@ -20,6 +20,7 @@ from mgraph.recording.value import Value
 
 if TYPE_CHECKING:
     from mgraph.drawing.display import Drawing
+    from mgraph.formats.opening import Kept
 
 
 @collector_paused()
@@ -56,8 +57,21 @@ def contents(path: str | os.PathLike[str]) -> list[Entry]:
     """Every graph in a file; a notebook has any number, some of them broken perhaps. Raises as :func:`load` does."""
     from mgraph.formats.opening import read_all
 
+    return _entries(read_all(path))
+
+
+@collector_paused()
+def contents_if_claimed(path: str | os.PathLike[str]) -> list[Entry] | None:
+    """What :func:`contents` returns, or None for a file that does not claim to hold a graph, as most do in a folder."""
+    from mgraph.formats.opening import read_claimed
+
+    kept = read_claimed(path)
+    return None if kept is None else _entries(kept)
+
+
+def _entries(kept: list[Kept]) -> list[Entry]:
     found = []
-    for name, place, document, error, number in read_all(path):
+    for name, place, document, error, number in kept:
         try:
             graph = None if document is None else _graph(document, name)
         except DocumentError as broken:

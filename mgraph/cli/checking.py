@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mgraph.cli.options import FILE, JSON, PICTURE, ULPS, all_opened, of_option, opened, put
+from mgraph.cli import many, outcomes
+from mgraph.cli.options import JSON, PICTURE, ULPS, all_opened, of_option, opened, put
 from mgraph.cli.terminal import complain, say, show, show_json, width, working
 from mgraph.errors import MgraphError
 
@@ -26,20 +28,33 @@ def _entries(file: str, may_be_none: bool = False) -> tuple[list[Entry], bool]:
 
 
 @click.command()
-@FILE
+@many.PATHS
 @ULPS
 @click.option("--strict", is_flag=True, help="Let the distance of a full replay count too.")
 @click.option("--no-differences", is_flag=True, help="Leave out the finite differences.")
 @JSON
-def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_json: bool) -> int:
-    """Check every number that FILE records.
+@many.options
+@many.JUNIT
+def verify(paths: tuple[str, ...], ulps: int | None, strict: bool, no_differences: bool, **how: Any) -> int:
+    """Check every number that the graphs in PATH record.
 
     First, does each follow from the recorded numbers it was made of; then, how far does a full replay from the
     leaves end up; last, do finite differences agree with the gradients. The verdict rests on the first (with
     --strict on the second too) and on gradients that finite differences refute. Exit status 1 if it fails.
 
-    Of a notebook, every graph is checked.
+    PATH is a FILE, a folder, or @LIST, a file of paths, one a line. Of a notebook, every graph is checked; below a
+    folder, every file that holds one. Of several, a line is printed for each and counts at the end, and exit status 2
+    (something could not be read) wins over 1.
     """
+    wanted = many.Options(**how)
+    file = wanted.one(paths)
+    if file is not None:
+        return _verify(file, ulps, strict, no_differences, wanted.as_json)
+    judge = partial(outcomes.verified, ulps=ulps, strict=strict, differences=not no_differences)
+    return many.go_through("verify", paths, judge, wanted)
+
+
+def _verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_json: bool) -> int:
     from mgraph.cli import reports
 
     entries, whole = _entries(file)
@@ -62,13 +77,23 @@ def verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_j
 
 
 @click.command()
-@FILE
+@many.PATHS
 @JSON
-def info(file: str, as_json: bool) -> int:
-    """Say what is in FILE: counts, leaves, digests.
+@many.options
+def info(paths: tuple[str, ...], **how: Any) -> int:
+    """Say what is in PATH: counts, leaves, digests.
 
-    Of a notebook, the graphs that its outputs carry, by their numbers.
+    Of a notebook, the graphs that its outputs carry, by their numbers. Of several PATHs, a folder, or @LIST, a line for
+    each graph; mgraph verify --help says which files these are.
     """
+    wanted = many.Options(**how)
+    file = wanted.one(paths)
+    if file is not None:
+        return _info(file, wanted.as_json)
+    return many.go_through("info", paths, outcomes.described, wanted)
+
+
+def _info(file: str, as_json: bool) -> int:
     from mgraph.cli import reports
 
     entries, whole = _entries(file, may_be_none=True)
@@ -91,31 +116,38 @@ def info(file: str, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
-def validate(files: tuple[str, ...]) -> int:
-    """Check each FILE against the format.
+@many.PATHS
+@JSON
+@many.options
+@many.JUNIT
+def validate(paths: tuple[str, ...], **how: Any) -> int:
+    """Check the documents in PATH against the format.
 
-    Of a notebook, every graph that it carries.
+    Every error of a document is told. Of a notebook, every graph that it carries is checked; of several PATHs, a
+    folder, or @LIST, a line is printed for each graph, and counts at the end. mgraph verify --help says which files
+    these are.
     """
-    from mgraph.document.model import VERSION
+    wanted = many.Options(**how)
+    file = wanted.one(paths)
+    if file is None or wanted.as_json:
+        return many.go_through("validate", paths, outcomes.validated, wanted)
+    status = 0
+    try:
+        entries, whole = _entries(file)
+    except MgraphError as error:
+        return _complain_of_all(file, error)
+    for entry in entries:
+        if entry.error is not None:
+            status = _complain_of_all(entry.name, entry.error)
+        else:
+            show([f"{file if whole else entry.name}: {outcomes.validated(entry).says}"])
+    return status
 
-    failed = False
-    for file in files:
-        try:
-            entries, whole = _entries(file)
-        except MgraphError as error:
-            complain(error)
-            failed = True
-            continue
-        for entry in entries:
-            if entry.graph is None:
-                complain(entry.error)
-                failed = True
-            else:
-                name = file if whole else entry.name
-                count = f"{len(entry.graph):,} node{'s' * (len(entry.graph) != 1)}"
-                show([f"{name}: a valid document of format {VERSION}, {count}"])
-    return 2 if failed else 0
+
+def _complain_of_all(name: str, error: MgraphError) -> int:
+    for line in outcomes.messages(name, error):
+        complain(line)
+    return 2
 
 
 @click.command()

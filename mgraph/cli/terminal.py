@@ -57,13 +57,13 @@ def show(lines: Iterable[Line]) -> None:
     click.echo("\n".join(painted(line, coloured) for line in lines), color=coloured)
 
 
-def show_json(found: object) -> None:
-    """Print JSON to standard output."""
+def show_json(found: object, indented: bool = True) -> None:
+    """Print JSON to standard output, or with ``indented`` false, a line of it."""
     import orjson
 
     from mgraph.files.atomic import visible
 
-    click.echo(visible(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()), color=False)
+    click.echo(visible(orjson.dumps(found, option=orjson.OPT_INDENT_2 if indented else 0).decode()), color=False)
 
 
 def say(*pieces: str | Styled) -> None:

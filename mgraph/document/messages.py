@@ -33,7 +33,7 @@ def translated(
 def _translated(error: ErrorDetails, location: list[str | int], loaded: object, keys: tuple[str, ...]) -> DocumentError:
     if location[:1] == ["nodes"]:
         del location[2:3]  # Pydantic's name for the branch of the union, which is the op
-    if first["type"] == "invalid_key":
+    if error["type"] == "invalid_key":
         del location[-1]  # the path is that of the object
     path, node, value = "$", None, loaded
     for key in location:  # what leads nowhere is Pydantic's name for a branch, or says that a key is wrong

@@ -159,6 +159,11 @@ def _put(contents: Mapping[str, tuple[str, Iterable[bytes]]]) -> None:
                 os.replace(file.name, target)
 
 
+def is_folder(path: str) -> bool:
+    """Whether there is a folder at ``path``."""
+    return path != STANDARD and os.path.isdir(path)
+
+
 def make_folder(path: str) -> None:
     """Make a folder, and those it is in, if it is not there. Raises FileError."""
     try:

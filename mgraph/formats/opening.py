@@ -56,8 +56,40 @@ def read_all(path: str | os.PathLike[str]) -> list[Kept]:
     """Every graph in a file, or the one that ``#`` names. Of a notebook's graphs some may be broken; for any other
     file, what is wrong is raised: FileError, DocumentError, FormatError."""
     name, wanted = _split(os.fspath(path))
-    kept = list(_documents(atomic.read(name), name))
+    return _wanted(atomic.read(name), name, wanted, path)
+
+
+def read_claimed(path: str | os.PathLike[str]) -> list[Kept] | None:
+    """What :func:`read_all` returns, or None for a file that does not claim to hold a graph.
+
+    The claim is made by what carries a graph (a document's first key, a picture's or a notebook's mark), whole or not,
+    by the code of a notebook that imports mgraph, whose outputs may have been cleared, and by a file that is empty.
+    """
+    name, wanted = _split(os.fspath(path))
+    raw = atomic.read(name)
+    return _wanted(raw, name, wanted, path) if _claims(raw, name) else None
+
+
+def _wanted(raw: bytes, name: str, wanted: str | None, path: str | os.PathLike[str]) -> list[Kept]:
+    kept = list(_documents(raw, name))
     return kept if wanted is None else [_chosen(kept, name, wanted)._replace(name=atomic.display(path))]
+
+
+_CLAIM_OF_JSON = re.compile(rb'"mgraph"\s*:\s*\d|"op_usage_vec"')
+
+
+def _claims(raw: bytes, path: str) -> bool:
+    from mgraph.files import notebook, png, svg
+
+    if png.match(raw):
+        return b"iTXt" + png.KEYWORD + b"\0" in raw
+    if svg.match(raw):
+        return svg.NAMESPACE.encode() in raw
+    if path.lower().endswith(".onnx"):
+        return b"mgraph" in raw[:100]  # the producer
+    if b'"nbformat"' in raw:
+        return notebook.MIME.encode() in raw or re.search(rb"(import|from) mgraph\b", raw) is not None
+    return not raw.strip() or _CLAIM_OF_JSON.search(raw) is not None
 
 
 def _split(path: str) -> tuple[str, str | None]:

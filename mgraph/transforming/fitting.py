@@ -56,8 +56,8 @@ def objective(
     targets = wiring.outputs if loss is None else [wiring.resolve(loss)]
     if len(targets) != 1 and method != LEAST_SQUARES:
         raise ReplayError(
-            f"the graph has {len(targets)} outputs, {some(targets)}; name the one to make small: loss={shown(targets[0])}"
-            f" (on the command line, --loss {targets[0]})"
+            f"the graph has {len(targets)} outputs, {some(targets)}; name the one to make small:"
+            f" loss={shown(targets[0])} (on the command line, --loss {targets[0]})"
         )
     columns = {} if data is None else _columns(plan, data)
     moved = wiring.parameters if wrt is None else _leaves(plan, [wrt] if isinstance(wrt, str) else wrt)

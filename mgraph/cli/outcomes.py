@@ -1,0 +1,146 @@
+"""What becomes of the graphs in a file, when many files are gone through."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mgraph.errors import ERRORS, DocumentError, FileError, MgraphError
+
+if TYPE_CHECKING:
+    from mgraph.api import Entry
+    from mgraph.formats.finding import Found
+
+NOTHING = "nothing recorded"
+TITLE = re.compile(r"(?!\d+$)[\w.-]{1,24}")
+"""A title by which a notebook's graph is called: a name that a shell takes as it is. By any other it has its number."""
+
+
+class Outcome(NamedTuple):
+    """What became of a graph, or of a file that could not be opened: plain data, which other processes can send."""
+
+    name: str
+    """What to call it: ``lesson.ipynb#loss``."""
+    kind: str
+    """What it is counted as: a key of :data:`mgraph.cli.many.KINDS`."""
+    status: int
+    """0, 1 if its numbers differ, 2 if it could not be read."""
+    says: str
+    """The verdict, the title, or what is wrong, in a line."""
+    facts: dict[str, Any]
+    """What the verb finds out, as JSON."""
+    nodes: int = 0
+    lines: tuple[str, ...] = ()
+    """If it failed, the whole story."""
+    file: str = ""
+    place: str = ""
+    title: str | None = None
+    seconds: float = 0.0
+
+
+Judge = Callable[["Entry"], Outcome]
+
+
+def verified(entry: Entry, ulps: int | None, strict: bool, differences: bool) -> Outcome:
+    """A graph's numbers checked. Raises what is wrong with a broken one."""
+    from mgraph.cli import reports
+    from mgraph.cli.terminal import painted
+
+    graph = _graph(entry)
+    report = graph.verify(ulps, strict, finite_differences=differences)
+    kinds = ("exact", "within", "differs", "not replayed", NOTHING)
+    kind = next(kind for kind in kinds if report.verdict.startswith(kind))
+    lines = () if report.ok else tuple(painted(line, False) for line in reports.report_lines(report))
+    facts = {key: value for key, value in reports.report_json("", report).items() if key != "file"}
+    return Outcome(entry.name, kind, int(not report.ok), report.verdict, facts, len(graph), lines)
+
+
+def validated(entry: Entry) -> Outcome:
+    """A graph that breaks the format in nothing. Raises what is wrong with a broken one."""
+    from mgraph.document.model import VERSION
+
+    count = len(_graph(entry))
+    says = f"a valid document of format {VERSION}, {count:,} node{'s' * (count != 1)}"
+    return Outcome(entry.name, "valid", 0, says, {"valid": True, "nodes": count}, count)
+
+
+def described(entry: Entry) -> Outcome:
+    """What is in a graph. Raises what is wrong with a broken one."""
+    from mgraph.cli import reports
+
+    graph = _graph(entry)
+    return Outcome(entry.name, "graph", 0, graph.title or "", reports.facts(graph), len(graph))
+
+
+def _graph(entry: Entry) -> Any:
+    if entry.error is not None:
+        raise entry.error
+    return entry.graph
+
+
+def judged(judge: Judge, pass_over: bool, found: Found) -> list[Outcome] | None:
+    """What becomes of each graph in a file; None if it is passed over, since it does not claim to hold one."""
+    from mgraph.api import contents, contents_if_claimed
+    from mgraph.files.atomic import display
+    from mgraph.formats.opening import EMPTY
+
+    start, where = perf_counter(), display(found.path)
+    try:
+        if found.error is not None:
+            raise found.error
+        entries = (contents_if_claimed if pass_over or found.folder else contents)(found.path)
+        if entries is None:
+            return None
+        if not entries:
+            raise FileError(f"{where}: {EMPTY}")
+    except (MgraphError, RecursionError, MemoryError) as error:
+        return [unreadable(where, error)._replace(file=found.path, seconds=perf_counter() - start)]
+    outcomes = []
+    for entry, name in zip(entries, names(where, entries), strict=True):
+        title = None if entry.graph is None else entry.graph.title
+        try:
+            outcome = judge(entry)
+        except (MgraphError, RecursionError, MemoryError) as error:
+            outcome = unreadable(name, error)
+        now = perf_counter()
+        outcomes.append(
+            outcome._replace(name=name, file=found.path, place=entry.place, title=title, seconds=now - start)
+        )
+        start = now
+    return outcomes
+
+
+def unreadable(name: str, error: Exception) -> Outcome:
+    """A file or a graph that could not be read, and why."""
+    kind = "invalid" if isinstance(error, DocumentError) else "unreadable"
+    lines = messages(name, error)
+    return Outcome(name, kind, 2, lines[0], {"errors": lines}, lines=tuple(lines))
+
+
+def messages(name: str, error: Exception) -> list[str]:
+    """All that is told of an error in a file."""
+    if isinstance(error, DocumentError):
+        for other in error.others:
+            other.file = error.file
+        more = [f"{name}: only the first {ERRORS} errors are told"] if len(error.others) == ERRORS - 1 else []
+        return [str(error), *map(str, error.others), *more]
+    if isinstance(error, MgraphError):
+        return [str(error)]
+    return [f"{name}: {'it nests too deep' if isinstance(error, RecursionError) else 'not enough memory'}"]
+
+
+def names(file: str, entries: list[Entry]) -> list[str]:
+    """What to call the graphs of a file: those of a notebook by their titles, where these tell them apart."""
+    titles = Counter(entry.graph.title for entry in entries if entry.graph is not None)
+    return [
+        f"{file}#{entry.graph.title}"
+        if entry.name != file
+        and entry.graph is not None
+        and titles[entry.graph.title] == 1
+        and TITLE.fullmatch(entry.graph.title or "")
+        else entry.name
+        for entry in entries
+    ]

@@ -135,17 +135,17 @@ def validate(paths: tuple[str, ...], **how: Any) -> int:
     try:
         entries, whole = _entries(file)
     except MgraphError as error:
-        return _complain_of_all(file, error)
+        return _complain_of_all(error)
     for entry in entries:
         if entry.error is not None:
-            status = _complain_of_all(entry.name, entry.error)
+            status = _complain_of_all(entry.error)
         else:
             show([f"{file if whole else entry.name}: {outcomes.validated(entry).says}"])
     return status
 
 
-def _complain_of_all(name: str, error: MgraphError) -> int:
-    for line in outcomes.messages(name, error):
+def _complain_of_all(error: MgraphError) -> int:
+    for line in outcomes.messages(error):
         complain(line)
     return 2
 

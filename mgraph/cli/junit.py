@@ -17,11 +17,11 @@ def document(what: str, outcomes: Sequence[Outcome]) -> bytes:
         "tests": str(len(outcomes)),
         "failures": str(sum(each.status == 1 for each in outcomes)),
         "errors": str(sum(each.status == 2 for each in outcomes)),
-        "skipped": str(sum(each.kind == NOTHING for each in outcomes)),
         "time": f"{sum(each.seconds for each in outcomes):.6f}",
     }
     root = ElementTree.Element("testsuites", known)
-    suite = ElementTree.SubElement(root, "testsuite", known)
+    skipped = str(sum(each.kind == NOTHING for each in outcomes))
+    suite = ElementTree.SubElement(root, "testsuite", {**known, "skipped": skipped})
     for each in outcomes:
         time, where = f"{each.seconds:.6f}", display(each.file)
         found = {"classname": what.replace(" ", "."), "name": each.name, "file": where, "time": time}

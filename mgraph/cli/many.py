@@ -124,7 +124,7 @@ class _Table:
         from mgraph.files.atomic import display
 
         self.what, self.begun = what, False
-        names = [display(each.path) + "#10" * each.path.endswith(".ipynb") for each in found]
+        names = [display(each.path) + " #title" * each.path.endswith(".ipynb") for each in found]
         self.width = min(NAMES, max(map(cells, names), default=0))
 
     def tell(self, outcome: Outcome) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,66 +82,84 @@ def _graph(entry: Entry) -> Any:
     return entry.graph
 
 
-def judged(judge: Judge, pass_over: bool, found: Found) -> list[Outcome] | None:
-    """What becomes of each graph in a file; None if it is passed over, since it does not claim to hold one."""
-    from mgraph.api import contents, contents_if_claimed
+def opened(found: Found, pass_over: bool = False) -> list[Entry] | None:
+    """The graphs in a file, or one broken one if it cannot be read; None if it is passed over, since it does not claim
+    to hold any."""
+    from mgraph.api import Entry, contents, contents_if_claimed
     from mgraph.files.atomic import display
     from mgraph.formats.opening import EMPTY
 
-    start, where = perf_counter(), display(found.path)
+    where = display(found.path)
     try:
-        if found.error is not None:
-            raise found.error
-        entries = (contents_if_claimed if pass_over or found.folder else contents)(found.path)
-        if entries is None:
-            return None
-        if not entries:
-            raise FileError(f"{where}: {EMPTY}")
-    except (MgraphError, RecursionError, MemoryError) as error:
-        return [unreadable(where, error)._replace(file=found.path, seconds=perf_counter() - start)]
+        with _bounded(where):
+            if found.error is not None:
+                raise found.error
+            entries = (contents_if_claimed if pass_over or found.folder else contents)(found.path)
+            if entries == []:
+                raise FileError(f"{where}: {EMPTY}")
+    except MgraphError as error:
+        return [Entry(where, "", None, error, 1)]
+    return None if entries is None else named(where, entries)
+
+
+def named(file: str, entries: list[Entry]) -> list[Entry]:
+    """A notebook's graphs called by their titles, where these tell them apart and are easily typed."""
+    titles = Counter(entry.graph.title for entry in entries if entry.graph is not None)
+
+    def tells(title: str | None) -> bool:
+        return title is not None and titles[title] == 1 and TITLE.fullmatch(title) is not None
+
+    return [
+        entry._replace(name=f"{file}#{entry.graph.title}")
+        if entry.name != file and entry.graph is not None and tells(entry.graph.title)
+        else entry
+        for entry in entries
+    ]
+
+
+def judged(judge: Judge, pass_over: bool, found: Found) -> list[Outcome] | None:
+    """What becomes of each graph in a file; None if it is passed over."""
+    start = perf_counter()
+    entries = opened(found, pass_over)
+    if entries is None:
+        return None
     outcomes = []
-    for entry, name in zip(entries, names(where, entries), strict=True):
-        title = None if entry.graph is None else entry.graph.title
+    for entry in entries:
         try:
-            outcome = judge(entry)
-        except (MgraphError, RecursionError, MemoryError) as error:
-            outcome = unreadable(name, error)
-        now = perf_counter()
-        outcomes.append(
-            outcome._replace(name=name, file=found.path, place=entry.place, title=title, seconds=now - start)
-        )
-        start = now
+            with _bounded(entry.name):
+                outcome = judge(entry)
+        except MgraphError as error:
+            outcome = unreadable(entry.name, error)
+        title = None if entry.graph is None else entry.graph.title
+        end = perf_counter()
+        outcomes.append(outcome._replace(file=found.path, place=entry.place, title=title, seconds=end - start))
+        start = end
     return outcomes
 
 
-def unreadable(name: str, error: Exception) -> Outcome:
+@contextmanager
+def _bounded(name: str) -> Iterator[None]:
+    """Say that it is ``name`` which is too large or too deep for this machine. Raises FileError."""
+    try:
+        yield
+    except RecursionError:
+        raise FileError(f"{name}: it nests too deep") from None
+    except MemoryError:
+        raise FileError(f"{name}: not enough memory") from None
+
+
+def unreadable(name: str, error: MgraphError) -> Outcome:
     """A file or a graph that could not be read, and why."""
     kind = "invalid" if isinstance(error, DocumentError) else "unreadable"
-    lines = messages(name, error)
+    lines = messages(error)
     return Outcome(name, kind, 2, lines[0], {"errors": lines}, lines=tuple(lines))
 
 
-def messages(name: str, error: Exception) -> list[str]:
+def messages(error: MgraphError) -> list[str]:
     """All that is told of an error in a file."""
-    if isinstance(error, DocumentError):
-        for other in error.others:
-            other.file = error.file
-        more = [f"{name}: only the first {ERRORS} errors are told"] if len(error.others) == ERRORS - 1 else []
-        return [str(error), *map(str, error.others), *more]
-    if isinstance(error, MgraphError):
+    if not isinstance(error, DocumentError):
         return [str(error)]
-    return [f"{name}: {'it nests too deep' if isinstance(error, RecursionError) else 'not enough memory'}"]
-
-
-def names(file: str, entries: list[Entry]) -> list[str]:
-    """What to call the graphs of a file: those of a notebook by their titles, where these tell them apart."""
-    titles = Counter(entry.graph.title for entry in entries if entry.graph is not None)
-    return [
-        f"{file}#{entry.graph.title}"
-        if entry.name != file
-        and entry.graph is not None
-        and titles[entry.graph.title] == 1
-        and TITLE.fullmatch(entry.graph.title or "")
-        else entry.name
-        for entry in entries
-    ]
+    for other in error.others:
+        other.file = error.file
+    more = [f"{error.file}: only the first {ERRORS} errors are told"] if len(error.others) == ERRORS - 1 else []
+    return [str(error), *map(str, error.others), *more]

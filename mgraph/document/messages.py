@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from mgraph.arithmetic.ops import unknown_op
 from mgraph.document.strict_json import kind, step
 from mgraph.errors import DocumentError, nearest, shown
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 
 def translated(
@@ -30,7 +27,7 @@ def translated(
         yield _translated(each, [*into, *location], loaded, keys)
 
 
-def _translated(error: ErrorDetails, location: list[str | int], loaded: object, keys: tuple[str, ...]) -> DocumentError:
+def _translated(error: Any, location: list[str | int], loaded: object, keys: tuple[str, ...]) -> DocumentError:
     if location[:1] == ["nodes"]:
         del location[2:3]  # Pydantic's name for the branch of the union, which is the op
     if error["type"] == "invalid_key":

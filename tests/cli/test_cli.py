@@ -220,6 +220,7 @@ def test_validate_many(cli: Cli, tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [
         f"{TANH}: a valid document of format 1, 6 nodes",
         f"{S / 'xor.json'}: a valid document of format 1, 90 nodes",
+        "2 valid, 1 invalid",
     ]
     assert done.stderr == "mgraph: bad.json: $.nodes: the graph is empty: it needs at least one node\n"
 

@@ -25,7 +25,8 @@ def imported() -> set[str]:
                 found |= {each.name.partition(".")[0] for each in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 found.add((node.module or "").partition(".")[0])
-    return found - {*sys.stdlib_module_names, "mgraph", "_typeshed"}  # the last is for type checkers alone
+    # _typeshed is for type checkers alone, and the module that imports pytest is imported by pytest alone.
+    return found - {*sys.stdlib_module_names, "mgraph", "_typeshed", "pytest"}
 
 
 def test_everything_imported_is_declared() -> None:

@@ -57,7 +57,7 @@ class _Graph(pytest.Item):
         if outcome.kind == NOTHING:
             pytest.skip(outcome.says)
         if outcome.status:
-            raise _Failed("\n".join(outcome.lines))
+            raise _Failed("\n".join((outcome.says, *outcome.lines[:-1])))  # the last says the same
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What is wrong, without how it was found out."""

@@ -60,7 +60,9 @@ def test_a_failure_says_what_verify_says_and_the_rest_is_checked(lessons: Path) 
     done = run(lessons, "--mgraph")
     assert done.returncode == 1
     assert "3 failed, 4 passed, 1 skipped" in done.stdout
+    assert "\ndiffers at t1 (data, 2,610,808,761,580,715 ulp)\naudit    4 data and 6 grad against" in done.stdout
     assert "t1: data is 0.5, should be 0.35507099999999997" in done.stdout
+    assert "FAILED bad.json::verify - differs at t1" in done.stdout
     assert f"{lessons}/cut.json: not JSON: it ends in the middle, at line 1, column 13 (cut short?)" in done.stdout
     assert f"{lessons}/cleared.ipynb: no graph in this notebook (were its outputs cleared?)" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr and "outcomes.py" not in done.stdout

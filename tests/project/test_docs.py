@@ -187,7 +187,7 @@ def test_the_picture_of_the_rooms_is_the_import_contract() -> None:
 
 
 def test_what_the_contributing_page_adds_works() -> None:
-    from mgraph.cli import checking
+    from mgraph.cli import replaying
 
     row, exporter, importer, command = blocks(ROOT / "CONTRIBUTING.md", "py")
     square = eval(row.strip().removesuffix(","), {"Op": type(OPS["add"])})
@@ -205,7 +205,7 @@ def test_what_the_contributing_page_adds_works() -> None:
         with pytest.raises(mgraph.FormatError, match="line 1"):
             reads["read"](wrong)
 
-    found = dict(vars(checking))
+    found = dict(vars(replaying))
     exec(command, found)
     done = CliRunner().invoke(found["leaves"], [str(ROOT / "samples" / "tanh.json")])
     assert done.output == "a = 0.5001\nb = 0.71\n", done.output

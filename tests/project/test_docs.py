@@ -149,7 +149,7 @@ def test_help_fits_80_columns_and_names_every_option(name: str, call) -> None:
     shown = call(*name.split(), "--help").stdout
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.startswith("Usage: mgraph")
-    assert "..." not in shown.replace("FILE...", "").replace("[ARGS]...", ""), "a help line is cut"
+    assert "..." not in shown.replace("PATH...", "").replace("[ARGS]...", ""), "a help line is cut"
     assert f"## mgraph {name}".rstrip() + f"\n\n```text\n{shown}```\n" in (ROOT / "docs" / "cli.md").read_text()
 
 

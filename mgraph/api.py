@@ -220,11 +220,17 @@ def record(
     after ``zero_grad``, a step, or ``accumulate``). ``names=locals()`` names values after the
     variables that hold them; ``tolerance`` is in ULP; ``meta`` is any JSON. Raises DocumentError.
     """
-    from mgraph.recording.record import document_of, without_gradients
+    from mgraph.recording.record import document_of
 
     if not outputs:
         raise TypeError("record needs at least one value")
-    document = document_of(outputs, title=title, names=names, tolerance=tolerance, meta=meta)
+    return _recorded(document_of(outputs, title=title, names=names, tolerance=tolerance, meta=meta))
+
+
+def _recorded(document: Document) -> Graph:
+    """The graph of a document; without its gradients if they are not those of its numbers."""
+    from mgraph.recording.record import without_gradients
+
     graph = Graph._of(document)
     if graph._wiring.grad and _bits(graph._wiring.grad.numbers) != _bits(graph.replay().grad.numbers):
         return Graph._of(without_gradients(document))
@@ -302,26 +308,46 @@ def read_columns(path: str | os.PathLike[str]) -> dict[str, list[float]]:
 def trace(function: Callable[..., Any], /, *args: Any, **inputs: Any) -> Graph:
     """Call ``function`` with values in place of these numbers, and record what it computes.
 
-    >>> trace(lambda x, y: (x * y).tanh(), x=1.0, y=2.0)
+    >>> trace(lambda x, w: (x * w).tanh(), x=1.0, w=mgraph.parameter(2.0))
 
-    Each number among the arguments, defaults included, becomes an ``input`` of that name; in a list or tuple, of
-    its place (``x[0]``); in a NumPy array of floats, of its place there (``W[2,3]``). The function returns a value,
-    or a list, tuple, dict or array of them; with one output its gradients are recorded too. Of control flow, only the
-    branch taken for these numbers is recorded; an argument that no output depends on is named by a UserWarning. Raises
-    TypeError where the function makes a plain number of a value, as ``float(x)`` and ``math.exp(x)`` do, and for a
-    result that is not made of values or numbers.
+    Each number among the arguments, defaults included, becomes an ``input``, which the graph keeps also if no output
+    depends on it; a UserWarning then names it. What is a value already stays what it is: ``mgraph.parameter(2.0)`` a
+    parameter, ``mgraph.constant(2.0)`` a constant. Both are called after the argument, and by their place in a list,
+    tuple, dictionary or NumPy array of floats: ``x``, ``x[0]``, ``x['w']``, ``W[2,3]``. An array of integers is
+    not made of inputs, for it may be an index: a UserWarning says that its numbers are fixed.
+
+    The function returns a value, or a list, tuple, dictionary or array of them. The output is called after the
+    function, that of a lambda ``y``; the outputs of a dictionary after its keys, of a tuple ``y0``, ``y1``, … or after
+    its fields, and what lies deeper by its place. A value that has a name keeps it. With one output its gradients are
+    recorded too.
+
+    Of control flow, only the branch taken for these numbers is recorded. Raises TypeError where the function makes a
+    plain number of a value, as ``float(x)`` and ``math.exp(x)`` do, and for a result that is not made of values or
+    numbers.
     """
     from mgraph.recording import trace
+    from mgraph.recording.record import document_of
 
-    outputs, unused = trace.call(function, args, inputs)
-    if len(outputs) == 1 and isinstance(outputs[0], Value):
-        outputs[0].backward()
+    traced = trace.call(function, args, inputs)
+    if len(traced.outputs) == 1:
+        for leaf in traced.leaves:
+            leaf.grad = 0.0  # of one that was used before, and on which the output does not depend
+        traced.outputs[0].backward()
     title = getattr(function, "__name__", "<lambda>")
-    graph = record(*outputs, title=None if title == "<lambda>" else title)
-    if unused:
+    with collector_paused():
+        document = document_of(traced.outputs, leaves=traced.leaves, title=None if title == "<lambda>" else title)
+        graph = _recorded(document)
+    if traced.unused:
         warnings.warn(
-            f"no output depends on {', '.join(map(shown, unused))}, so the graph is without. Branches are recorded as"
-            " taken for these numbers, and so are max(x, y), int(x) and round(x); mgraph.maximum(x, y) is an operation",
+            f"no output depends on {', '.join(map(shown, traced.unused))} (kept in the graph, with gradient 0)."
+            " Branches are recorded as taken for these numbers, and so are max(x, y), int(x) and round(x);"
+            " mgraph.maximum(x, y) is an operation",
+            stacklevel=2,
+        )
+    if traced.fixed:
+        warnings.warn(
+            f"the integers in {', '.join(map(shown, traced.fixed))} are fixed in the graph; an array of floats becomes"
+            " inputs",
             stacklevel=2,
         )
     return graph

@@ -16,12 +16,13 @@ from mgraph.recording.value import FIXED, LITERAL, Value, constant, topological_
 def document_of(
     outputs: Sequence[Value | SupportsFloat],
     *,
+    leaves: Sequence[Value] = (),
     title: str | None = None,
     names: Mapping[str, object] | None = None,
     tolerance: int | None = None,
     meta: Mapping[str, Any] | None = None,
 ) -> Document:
-    """The document of everything ``outputs`` depend on, in the order in which it was made.
+    """The document of everything ``outputs`` depend on, and of ``leaves``, in the order in which it was made.
 
     A node's id is its name, under its scope; where that is taken or there is no name, one like ``n12`` (its
     place), and the name is its label. Gradients are recorded if ``backward`` was called on an output. Raises
@@ -32,7 +33,7 @@ def document_of(
     roots = [root if isinstance(root, Value) else constant(root) for root in outputs]
     kept = set(roots)
     values, literals = [], {}
-    for value in topological_order(tuple(roots)):
+    for value in topological_order((*roots, *leaves)):
         if value.op == LITERAL and value not in kept and isfinite(value.data):
             literals[value] = float(value.data)
         else:

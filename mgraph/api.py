@@ -299,8 +299,8 @@ def read_columns(path: str | os.PathLike[str]) -> dict[str, list[float]]:
 
     with tables.read(os.fspath(path)) as (names, chunks):
         columns: dict[str, list[float]] = {name: [] for name in names}
-        for chunk in chunks:
-            for name, column in zip(names, chunk, strict=True):
+        for chunk in chunks(names, ()):
+            for name, column in zip(names, chunk.numbers, strict=True):
                 columns[name] += column
     return columns
 

@@ -126,6 +126,7 @@ class Graph(View):
         output: str | os.PathLike[str],
         *,
         fixed: Mapping[str, float] | None = None,
+        keep: str | Iterable[str] = (),
         backward: bool = True,
         engine: str = "auto",
         arithmetic: str = "exact",
@@ -134,15 +135,17 @@ class Graph(View):
         """Replay every row of the table ``inputs`` and write the table ``output``: .csv, .jsonl or .parquet.
 
         The columns of ``inputs`` are leaves, by id or unique label; ``fixed`` gives others a number for all rows. The
-        output has a column for each output and, with ``backward``, one ``grad NAME`` for each of these columns.
-        ``progress`` is told how many bytes were read. Memory does not grow with the rows. Raises FileError, with
-        line and column, and ReplayError; then no output is left behind.
+        output has a column for each output and, with ``backward``, one ``grad NAME`` for each of these columns. In
+        front of them are the columns of ``inputs`` to ``keep``, such as a key, their cells as they are written; one
+        that is a leaf's is replayed as well. ``progress`` is told how many bytes were read. Memory does not grow with
+        the rows. Raises FileError, with line and column, and ReplayError; then no output is left behind.
         """
         from mgraph.replaying.table_replay import replay_table
 
         given = overrides(self._wiring, fixed or {})
         where = os.fspath(inputs), os.fspath(output)
-        return replay_table(self._plan, *where, given, backward, engine, arithmetic, progress)
+        kept = (keep,) if isinstance(keep, str) else tuple(keep)
+        return replay_table(self._plan, *where, given, backward, engine, arithmetic, kept, progress)
 
     def compile(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -76,6 +77,21 @@ OUT = click.option(
     shell_complete=complete_names,
     help="Replay only what NAME needs, with it as the output.",
 )
+KEEP = click.option(
+    "--keep",
+    multiple=True,
+    metavar="COLUMN[,COLUMN]",
+    callback=lambda _ctx, _param, texts: _columns(texts),
+    help="Pass columns of TABLE on to OUT, as they are.",
+)
+
+
+def _columns(texts: Iterable[str]) -> tuple[str, ...]:
+    """The names in texts such as ``id,name``, written as in a header of CSV. Raises click.BadParameter."""
+    try:
+        return tuple(name.strip() for text in texts for name in next(csv.reader([text], strict=True)) or [""])
+    except (csv.Error, StopIteration):
+        raise click.BadParameter("column names are separated by commas, as in a header of CSV") from None
 
 
 def opened(file: str) -> Graph:

@@ -13,6 +13,7 @@ from mgraph.cli.options import (
     ENGINE,
     FILE,
     JSON,
+    KEEP,
     NO_BACKWARD,
     NO_EMBED,
     OUT,
@@ -128,6 +129,7 @@ def _tell(**paths: str | None) -> None:
 @click.option("-o", "--output", metavar="OUT", type=DESTINATION, default="-", help="[default: standard output]")
 @SET
 @OUT
+@KEEP
 @NO_BACKWARD
 @ENGINE
 @click.option(
@@ -142,6 +144,7 @@ def rows(
     output: str,
     settings: tuple[str, ...],
     outputs: tuple[str, ...],
+    keep: tuple[str, ...],
     no_backward: bool,
     engine: str,
     arithmetic: str,
@@ -150,7 +153,7 @@ def rows(
 
     TABLE and OUT end in .csv (with a header), .jsonl (an object a line) or .parquet; - is CSV. The columns of TABLE
     are inputs or parameters of FILE; those of OUT its outputs and, without --no-backward, the gradient of each column
-    of TABLE, as "grad NAME". --set gives a leaf one number for all rows.
+    of TABLE, as "grad NAME". --set gives a leaf one number for all rows; --keep passes columns on, such as a key.
     """
     from mgraph.files import atomic
 
@@ -166,6 +169,7 @@ def rows(
             table,
             output,
             fixed={name: x for name, x in fixed.items() if name in graph},
+            keep=keep,
             backward=not no_backward,
             engine=engine,
             arithmetic=arithmetic,

@@ -1,13 +1,13 @@
-"""Tables of inputs and of results, a chunk of columns at a time: CSV, JSON lines, Parquet.
+"""Tables, read a chunk of columns at a time: CSV, JSON lines, Parquet.
 
-A table names its columns: in the header of CSV, the keys of each JSON line, the schema of Parquet. Whatever is wrong is
-said with the file, the line (the row of a Parquet file) and the column.
+A table names its columns: in the header of CSV, the keys of each JSON line, the schema of Parquet. Some are numbers,
+others may be kept: passed on as they are written. Whatever is wrong is said with the file, the line (the row of a
+Parquet file) and the column.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import math
 import os
 import re
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from mgraph.errors import FileError, printable, repeated, shown
 from mgraph.files import atomic
@@ -35,6 +35,24 @@ Row = tuple[int, Sequence[Any]]
 Progress = Callable[[int], None]
 
 
+class Chunk(NamedTuple):
+    """Some rows of a table, as columns of one length."""
+
+    numbers: Columns
+    kept: list[Any]
+    """Cells as they are written: texts (CSV), JSON values in which numbers are :class:`Written`, an Arrow array."""
+
+
+Chunks = Callable[[Sequence[str], Sequence[str]], Iterator[Chunk]]
+"""The rows, of which the columns named first are numbers and those named next are kept."""
+
+
+class Written(str):
+    """A JSON number, digit by digit as it is written."""
+
+    __slots__ = ()
+
+
 def ending(path: str) -> str:
     """The format that a path's ending names; standard input and output are CSV. Raises FileError for another one."""
     if path == atomic.STANDARD:
@@ -45,12 +63,10 @@ def ending(path: str) -> str:
     return suffix
 
 
-# Reading ----------------------------------------------------------------------------------------------------
-
-
 @contextmanager
-def read(path: str, progress: Progress | None = None) -> Iterator[tuple[list[str], Iterator[Columns]]]:
-    """The names of a table's columns, and the columns chunk by chunk. ``progress`` is told how many bytes each took.
+def read(path: str, progress: Progress | None = None) -> Iterator[tuple[list[str], Chunks]]:
+    """The names of a table's columns, and what returns them chunk by chunk, to be called once. ``progress`` is told
+    how many bytes each took.
 
     Raises FileError, also while the chunks are taken.
     """
@@ -59,10 +75,10 @@ def read(path: str, progress: Progress | None = None) -> Iterator[tuple[list[str
         with atomic.reading(path, "a table"):
             source = sys.stdin.buffer if path == atomic.STANDARD else stack.enter_context(Path(path).open("rb"))
             names, chunks = reader(atomic.display(path), source, progress or (lambda _: None))
-        yield names, _blamed(path, chunks)
+        yield names, lambda numbers, kept: _blamed(path, chunks(numbers, kept))
 
 
-def _blamed(path: str, chunks: Iterator[Columns]) -> Iterator[Columns]:
+def _blamed(path: str, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     """The chunks; an error while they are taken is the table's, one while they are used is not."""
     with atomic.reading(path, "a table"):
         yield from chunks
@@ -80,7 +96,7 @@ def _lines(source: IO[bytes], progress: Progress) -> Iterator[str]:
     progress(taken)
 
 
-def _csv(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Iterator[Columns]]:
+def _csv(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Chunks]:
     reader = csv.reader(_lines(source, progress), strict=True)
     try:
         header = [cell.strip() for cell in next(reader)]
@@ -101,14 +117,21 @@ def _csv(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], I
         except csv.Error as error:
             raise FileError(f"{name}, line {reader.line_num:,}: {error}") from None
 
-    return header, _chunks(rows(), name, header)
+    return header, lambda numbers, kept: _chunks(rows(), name, header, numbers, kept)
 
 
-def _chunks(rows: Iterator[Row], name: str, header: list[str]) -> Iterator[Columns]:
+def _chunks(
+    rows: Iterator[Row], name: str, header: list[str], numbers: Sequence[str], kept: Sequence[str]
+) -> Iterator[Chunk]:
+    places = {column: header.index(column) for column in numbers}
     while chunk := list(islice(rows, CHUNK)):
-        columns = [_quickly(cells) for cells in zip(*(cells for _, cells in chunk), strict=True)]
+        cells = list(zip(*(cells for _, cells in chunk), strict=True))
+        columns = [_quickly(cells[place]) for place in places.values()]
         whole = [column for column in columns if column is not None]
-        yield whole if len(whole) == len(columns) else _carefully(chunk, name, header)
+        yield Chunk(
+            whole if len(whole) == len(columns) else _carefully(chunk, name, places),
+            [list(cells[header.index(column)]) for column in kept],
+        )
 
 
 def _quickly(cells: Sequence[Any]) -> list[float] | None:
@@ -123,37 +146,37 @@ def _quickly(cells: Sequence[Any]) -> list[float] | None:
     return column if all(map(math.isfinite, column)) else None
 
 
-def _carefully(rows: list[Row], name: str, header: list[str]) -> Columns:
+def _carefully(rows: list[Row], name: str, places: dict[str, int]) -> Columns:
     """Columns of numbers, cell by cell. Raises FileError for the first cell that is none."""
-    places = [f"column {shown(column)}" for column in header]
+    wheres = {f"column {shown(column)}": place for column, place in places.items()}
     table = [
-        [_number(cell, f"{name}, line {k:,}, {place}") for cell, place in zip(cells, places, strict=True)]
-        for k, cells in rows
+        [_number(cells[place], f"{name}, line {k:,}, {where}") for where, place in wheres.items()] for k, cells in rows
     ]
     return [list(column) for column in zip(*table, strict=True)]
 
 
-def _json(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Iterator[Columns]]:
-    stream = _objects(name, _lines(source, progress))
-    first = next(stream, None)
+def _json(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Chunks]:
+    lines = ((k, line) for k, line in enumerate(_lines(source, progress), 1) if line.strip())
+    first = next(lines, None)
     if first is None:
         raise FileError(f'{name} is empty: each line should be an object such as {{"x": 0.5}}')
-    header = list(first[1])
+    header = list(_object(name, *first))
 
-    def rows() -> Iterator[Row]:
-        for k, found in chain([first], stream):
-            if found.keys() != first[1].keys():
+    def rows(as_written: bool) -> Iterator[Row]:
+        for k, line in chain([first], lines):
+            found = _object(name, k, line, as_written)
+            if len(found) != len(header) or any(key not in found for key in header):
                 missing = [f"there is no {shown(key)}" for key in header if key not in found]
-                extra = [f"there is an extra {shown(key)}" for key in found if key not in first[1]]
+                extra = [f"there is an extra {shown(key)}" for key in found if key not in header]
                 what = [*missing, *extra][0]
                 raise FileError(f"{name}, line {k:,}: {what}; the first line has {', '.join(map(shown, header))}")
             yield k, [found[key] for key in header]
 
-    return header, _chunks(rows(), name, header)
+    return header, lambda numbers, kept: _chunks(rows(bool(kept)), name, header, numbers, kept)
 
 
-def _objects(name: str, lines: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of JSON lines, numbered. Raises FileError for anything else, and for a repeated key."""
+def _object(name: str, k: int, line: str, as_written: bool = False) -> dict[str, Any]:
+    """The object in a JSON line. Raises FileError for anything else, and for a repeated key."""
     import json
 
     import orjson
@@ -163,22 +186,24 @@ def _objects(name: str, lines: Iterator[str]) -> Iterator[tuple[int, dict[str, A
             raise FileError(f"{name}, line {k:,}: the key {shown(pairs[again[1]][0])} is repeated")
         return dict(pairs)
 
-    for k, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise FileError(f"{name}, line {k:,}: not JSON: {error.msg}") from None
+    if not isinstance(found, dict):
+        raise FileError(f'{name}, line {k:,}: not an object such as {{"x": 0.5}}')
+    if as_written:
         try:
-            found = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise FileError(f"{name}, line {k:,}: not JSON: {error.msg}") from None
-        if not isinstance(found, dict):
-            raise FileError(f'{name}, line {k:,}: not an object such as {{"x": 0.5}}')
-        if "-0" in line or line.count(":") != len(found):  # orjson takes -0 for 0, and the last of two equal keys
-            found = json.loads(line, object_pairs_hook=whole, parse_int=float)
-        yield k, found
+            return json.loads(line, object_pairs_hook=whole, parse_int=Written, parse_float=Written)  # type: ignore[no-any-return]
+        except RecursionError:
+            raise FileError(f"{name}, line {k:,}: nests too deep") from None
+    if "-0" in line or line.count(":") != len(found):  # orjson takes -0 for 0, and the last of two equal keys
+        return json.loads(line, object_pairs_hook=whole, parse_int=float)  # type: ignore[no-any-return]
+    return found
 
 
-def _parquet(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Iterator[Columns]]:
-    parquet = _pyarrow(name)
+def _parquet(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str], Chunks]:
+    parquet = pyarrow_parquet(name)
     import pyarrow
 
     @contextmanager
@@ -194,23 +219,26 @@ def _parquet(name: str, source: IO[bytes], progress: Progress) -> tuple[list[str
         schema = table.schema_arrow
     header = list(schema.names)
     _refuse_repeated(name, header)
-    for column in schema:
-        if not (pyarrow.types.is_floating(column.type) or pyarrow.types.is_integer(column.type)):
-            raise FileError(f"{name}, column {shown(column.name)}: its type is {column.type}, not a number's")
 
-    def chunks() -> Iterator[Columns]:
+    def chunks(numbers: Sequence[str], kept: Sequence[str]) -> Iterator[Chunk]:
+        for column in numbers:
+            found = schema.field(column).type
+            if not (pyarrow.types.is_floating(found) or pyarrow.types.is_integer(found)):
+                raise FileError(f"{name}, column {shown(column)}: its type is {found}, not a number's")
         done, size = 0, os.fstat(source.fileno()).st_size
         with opening("damaged"):
             for batch in table.iter_batches(CHUNK):
-                for column, cells in zip(header, batch.columns, strict=True):
-                    if cells.null_count:
+                for column in numbers:
+                    if (cells := batch[column]).null_count:
                         row = done + 1 + cells.is_null().index(True).as_py()
                         raise FileError(f"{name}, row {row:,}, column {shown(column)}: there is no number")
-                yield [[*map(float, cells.to_pylist())] for cells in batch.columns]
+                yield Chunk(
+                    [[*map(float, batch[each].to_pylist())] for each in numbers], [batch[each] for each in kept]
+                )
                 done += batch.num_rows
                 progress(int(size * batch.num_rows / max(1, table.metadata.num_rows)))
 
-    return header, chunks()
+    return header, chunks
 
 
 def _refuse_repeated(where: str, header: list[str]) -> None:
@@ -239,75 +267,8 @@ def _number(x: object, where: str) -> float:
     return number
 
 
-# Writing ----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def written(path: str, header: list[str]) -> Iterator[Callable[[Columns], None]]:
-    """A function that appends columns to a new table, which takes its name when all is written, or leaves nothing.
-
-    Raises FileError.
-    """
-    kind = {".csv": _to_csv, ".jsonl": _to_json, ".parquet": _to_parquet}[ending(path)]
-    with atomic.streamed(path) as target:
-        with atomic.writing(path):
-            append, finish = kind(target, header)
-
-        def write(columns: Columns) -> None:
-            with atomic.writing(path):
-                append(columns)
-
-        try:
-            yield write
-        finally:
-            with atomic.writing(path):
-                finish()
-
-
-Append = tuple[Callable[[Columns], object], Callable[[], object]]
-"""What appends columns, and what ends the table."""
-
-
-def _to_csv(target: IO[bytes], header: list[str]) -> Append:
-    text = io.TextIOWrapper(target, "utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-
-    def append(columns: Columns) -> None:
-        writer.writerows(zip(*(map(_spelled, column) for column in columns), strict=True))
-
-    return append, text.detach
-
-
-def _to_json(target: IO[bytes], header: list[str]) -> Append:
-    import orjson
-
-    def append(columns: Columns) -> None:
-        cells = [[x if math.isfinite(x) else _spelled(x) for x in column] for column in columns]
-        target.writelines(orjson.dumps(dict(zip(header, row, strict=True))) + b"\n" for row in zip(*cells, strict=True))
-
-    return append, target.flush
-
-
-def _to_parquet(target: IO[bytes], header: list[str]) -> Append:
-    parquet = _pyarrow("the results")
-    import pyarrow
-
-    schema = pyarrow.schema([(name, pyarrow.float64()) for name in header])
-    writer = parquet.ParquetWriter(target, schema)
-
-    def append(columns: Columns) -> None:
-        arrays = [pyarrow.array(column, pyarrow.float64()) for column in columns]
-        writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
-
-    return append, writer.close
-
-
-def _spelled(x: float) -> str:
-    return repr(x) if x - x == 0.0 else "NaN" if x != x else "Infinity" if x > 0.0 else "-Infinity"
-
-
-def _pyarrow(name: str) -> Any:
+def pyarrow_parquet(name: str) -> Any:
+    """pyarrow's module for Parquet. Raises FileError without it, with what needs it."""
     try:
         from pyarrow import parquet
     except ImportError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from mgraph.errors import FileError, ReplayError, shown, some
-from mgraph.files import tables
+from mgraph.arithmetic.ops import INPUT, PARAMETER
+from mgraph.errors import FileError, ReplayError, nearest, shown, some
+from mgraph.files import table_output, tables
 from mgraph.files.atomic import display
 from mgraph.replaying.choice import Engines, load_compiled
 from mgraph.replaying.plan import Plan
@@ -38,31 +39,37 @@ def replay_table(
     backward: bool,
     engine: str,
     arithmetic: str,
+    keep: Sequence[str] = (),
     progress: tables.Progress | None = None,
 ) -> TableResult:
     """Read the table ``source``, whose columns are leaves, and write ``target``: the outputs, one column each, and with
-    ``backward`` the gradient by each of the leaves, as ``grad NAME``. ``fixed`` sets other leaves to a number.
+    ``backward`` the gradient by each of the leaves, as ``grad NAME``. ``fixed`` sets other leaves to a number. Columns
+    of the source to ``keep`` are passed on, in front; they need not be leaves.
 
     Raises FileError, ReplayError; then nothing is written.
     """
     tables.ending(target)
     if arithmetic == "fast" and engine == "reference":
         raise ReplayError("the arithmetic 'fast' needs the compiled engine; the reference engine is always exact")
-    with tables.read(source, progress) as (names, chunks):
-        leaves = _leaves(plan, names, fixed, f"{display(source)}, columns")
-        header = _header(plan.wiring.outputs, leaves if backward else [])
+    with tables.read(source, progress) as (names, rows):
+        where = f"{display(source)}, columns"
+        _refuse_unknown(keep, names, where)
+        numbers = [name for name in names if name not in keep or _is_leaf(plan, name)]
+        leaves = _leaves(plan, numbers, fixed, where)
+        header = _header(plan.wiring.outputs, leaves if backward else [], keep)
+        chunks = rows(numbers, keep)
         first = next(chunks, None)  # before anything is written
-        count = len(first[0]) if first else 0
+        count = len(first.numbers[0]) if first else 0
         expected = count * (MORE if count == tables.CHUNK else 1)
         used, _ = Engines().choose("compiled" if arithmetic == "fast" else engine, plan, expected, rows=True)
         if used == "compiled":
             run = _by_machine(plan, leaves, fixed, backward, arithmetic)
         else:
             run = _by_reference(plan, leaves, fixed, backward)
-        with tables.written(target, header) as write:
+        with table_output.written(target, header, keep) as write:
             for chunk in chain([first] if first else [], chunks):
-                write(run(chunk))
-                count += len(chunk[0]) if chunk is not first else 0
+                write(tables.Chunk(run(chunk.numbers), chunk.kept))
+                count += len(chunk.numbers[0]) if chunk is not first else 0
     return TableResult(count, used, arithmetic)
 
 
@@ -87,8 +94,17 @@ def _leaves(plan: Plan, names: list[str], fixed: Mapping[str, float], where: str
     return leaves
 
 
-def _header(outputs: list[str], leaves: list[str]) -> list[str]:
-    """The columns of the results. Raises ReplayError if an output bears the name of a gradient."""
+def _refuse_unknown(keep: Sequence[str], names: list[str], where: str) -> None:
+    for k, name in enumerate(keep):
+        if name not in names:
+            there = ", ".join(map(shown, names[:12])) + ", …" * (len(names) > 12)
+            raise FileError(f"{where}: there is no {shown(name)} to keep.{nearest(name, names)} There are {there}")
+        if name in keep[:k]:
+            raise ReplayError(f"the column {shown(name)} is to be kept twice")
+
+
+def _header(outputs: list[str], leaves: list[str], keep: Sequence[str]) -> list[str]:
+    """The columns of the results. Raises ReplayError for two of one name, kept ones among them."""
     gradients = {f"grad {name}": name for name in leaves}
     for name in outputs:
         if name in gradients:
@@ -96,12 +112,29 @@ def _header(outputs: list[str], leaves: list[str]) -> list[str]:
                 f"the output {shown(name)} and the gradient of {shown(gradients[name])} would both be the column"
                 f" {shown(name)}; leave the gradients out (backward=False; --no-backward on the command line)"
             )
+    for name in keep:
+        if name in outputs or name in gradients:
+            what = f"output {shown(name)}" if name in outputs else f"gradient of {shown(gradients[name])}"
+            raise ReplayError(f"the {what} and a column to keep would both be called {shown(name)}; rename the table's")
     return [*outputs, *gradients]
+
+
+def _is_leaf(plan: Plan, given: str) -> bool:
+    """Whether a column to keep has the name of an input or parameter: then it is that as well."""
+    try:
+        return plan.wiring.op(plan.wiring.resolve(given)) in (INPUT, PARAMETER)
+    except ReplayError:
+        return False
 
 
 def _leaf(plan: Plan, given: str, where: str) -> str:
     try:
-        name = settable(plan.wiring, given)
+        name = plan.wiring.resolve(given)
+    except ReplayError as error:
+        keep = f"a column that is no leaf can be kept (keep={shown(given)}; --keep on the command line)"
+        raise FileError(f"{where}: {error}; {keep}") from None
+    try:
+        settable(plan.wiring, name)
     except ReplayError as error:
         raise FileError(f"{where}: {error}") from None
     if "args" in plan.wiring.nodes[plan.wiring.index[name]]:

@@ -88,7 +88,7 @@ BAD = {
     "empty.csv": ("", "empty.csv is empty: its first line should name inputs or parameters"),
     "empty.jsonl": ("\n", 'empty.jsonl is empty: each line should be an object such as {"x": 0.5}'),
     "missing.csv": ("a\n1\n", None),
-    "unknown.csv": ("a,bb\n1,2\n", "unknown.csv, columns: no node has the id or label 'bb'. Did you mean 'b'? The inputs are 'a', 'b'; the outputs are 'd'"),
+    "unknown.csv": ("a,bb\n1,2\n", "unknown.csv, columns: no node has the id or label 'bb'. Did you mean 'b'? The inputs are 'a', 'b'; the outputs are 'd'; a column that is no leaf can be kept (keep='bb'; --keep on the command line)"),
     "twice.csv": ("a,a\n1,2\n", "twice.csv, line 1: the column 'a' is there twice"),
     "operation.csv": ("c\n1\n", "operation.csv, columns: 'c' is computed; a column is an input or a parameter"),
     "ragged.csv": ("a,b\n1,2\n1\n", "ragged.csv, line 3: 1 cell; the header has 2"),
@@ -222,3 +222,117 @@ def test_one_bad_cell_at_the_end_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=rf"line {count + 2:,}, column 'b': 'oops' is not a number"):
         TANH.replay_rows(source, target)
     assert list(tmp_path.iterdir()) == [source]
+
+
+KEYS = [("007", "Ann"), (" 1.50 ", 'x "y", z'), ("", "two\nlines"), ("-0", "é𝛿\u202e"), ("NaN", "=1+1")]
+
+
+@pytest.mark.parametrize("target", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("source", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_columns_are_kept_as_they_are(engine: str, source: str, target: str, tmp_path: Path) -> None:
+    rows, out = tmp_path / f"rows{source}", tmp_path / f"out{target}"
+    table = [{"id": id, "a": k / 8, "who": who, "b": 0.5} for k, (id, who) in enumerate(KEYS * 5_000)]
+    if ".parquet" in (source, target):
+        parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (the extra [parquet])")
+        import pyarrow
+    if source == ".parquet":
+        parquet.write_table(pyarrow.Table.from_pylist(table), rows)
+    elif source == ".jsonl":
+        rows.write_text("".join(json.dumps(row) + "\n" for row in table))
+    else:
+        with rows.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, ["id", "a", "who", "b"])
+            writer.writeheader()
+            writer.writerows(table)
+    small = mgraph.trace(lambda a, b: {"sum": a + b}, 1.0, 1.0)
+    assert small.replay_rows(rows, out, keep=["who", "a", "id"], engine=engine).rows == len(table) > CHUNK
+    if target == ".parquet":
+        found = parquet.read_table(out).to_pylist()
+    elif target == ".jsonl":
+        found = [json.loads(line) for line in out.read_text().splitlines()]
+    else:
+        with out.open(newline="") as stream:
+            found = list(csv.DictReader(stream))
+    assert list(found[0]) == ["who", "a", "id", "sum", "grad a", "grad b"]
+    assert [(row["id"], row["who"]) for row in found] == KEYS * 5_000
+    assert [float(row["a"]) for row in found] == [row["a"] for row in table]
+    assert [float(row["sum"]) for row in found] == [row["a"] + 0.5 for row in table]
+
+
+def test_json_values_are_kept_digit_by_digit(tmp_path: Path) -> None:
+    keys = ["12345678901234567890123", "1.50", "-0", "true", "null", '"1.50"', '[1E30,{"u":-0.0}]', '"\\u00e9"']
+    (tmp_path / "rows.jsonl").write_text("".join(f'{{"key": {key}, "a": -0, "b": 0.5}}\n' for key in keys))
+    TANH.replay_rows(tmp_path / "rows.jsonl", tmp_path / "out.jsonl", keep="key", backward=False)
+    start = [
+        line.removeprefix('{"key":').rpartition(',"d":')[0]
+        for line in (tmp_path / "out.jsonl").read_text().splitlines()
+    ]
+    assert start == [*keys[:-1], '"é"']
+    TANH.replay_rows(tmp_path / "rows.jsonl", tmp_path / "out.csv", keep="key", backward=False)
+    _, *lines = csv.reader((tmp_path / "out.csv").read_text().splitlines())
+    assert [line[0] for line in lines] == [*keys[:4], "", "1.50", keys[6], "é"]
+    (tmp_path / "rows.jsonl").write_text('{"key": 1, "a": 1, "key": 2}\n')
+    with pytest.raises(FileError, match=r"rows\.jsonl, line 1: the key 'key' is repeated$"):
+        TANH.replay_rows(tmp_path / "rows.jsonl", tmp_path / "out.csv", keep="key")
+    deep = "[" * 1_000 + "]" * 1_000
+    (tmp_path / "rows.jsonl").write_text(f'{{"key": {deep}, "a": 1}}\n')
+    with pytest.raises(FileError, match=r"rows\.jsonl, line 1: nests too deep$"):
+        TANH.replay_rows(tmp_path / "rows.jsonl", tmp_path / "out.csv", keep="key")
+
+
+def test_parquet_keeps_the_types_of_parquet(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (the extra [parquet])")
+    import pyarrow
+
+    types = {
+        "when": (pyarrow.timestamp("ns"), [1, None]),
+        "kind": (pyarrow.dictionary(pyarrow.int32(), pyarrow.string()), ["x", "y"]),
+        "count": (pyarrow.int16(), [7, None]),
+        "part": (pyarrow.float32(), [0.5, math.nan]),
+        "parts": (pyarrow.list_(pyarrow.int64()), [[1], [2]]),
+    }
+    columns = {name: pyarrow.array(cells).cast(kind) for name, (kind, cells) in types.items()}
+    rows = tmp_path / "rows.parquet"
+    parquet.write_table(pyarrow.table({**columns, "a": [1.0, 2.0]}), rows)
+    TANH.replay_rows(rows, tmp_path / "out.parquet", keep=types, backward=False)
+    found = parquet.read_table(tmp_path / "out.parquet")
+    assert [found.schema.field(name).type for name in types] == [kind for kind, _ in types.values()]
+    assert [found[name].combine_chunks() == columns[name] for name in types if name != "part"] == [True] * 4
+    (tmp_path / "out.csv").write_text("kept")
+    with pytest.raises(FileError, match=r"the column 'parts' to keep holds list<.*>; only Parquet can hold that$"):
+        TANH.replay_rows(rows, tmp_path / "out.csv", keep=types)
+    assert (tmp_path / "out.csv").read_text() == "kept"
+    columns.pop("parts")
+    parquet.write_table(pyarrow.table({**columns, "a": [1.0, 2.0]}), rows)
+    TANH.replay_rows(rows, tmp_path / "out.jsonl", keep=columns, backward=False)
+    first, second = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert [first[name] for name in columns] == ["1970-01-01 00:00:00.000000001", "x", 7, 0.5]
+    assert [second[name] for name in columns] == [None, "y", None, "NaN"]
+    parquet.write_table(pyarrow.table({**columns, "a": [1.0, 2.0]}).slice(0, 0), rows)
+    assert TANH.replay_rows(rows, tmp_path / "out.parquet", keep=columns).rows == 0
+    assert parquet.read_table(tmp_path / "out.parquet").column_names == [*columns, "d", "grad a"]
+
+
+KEPT = {
+    "two,id": "rows.csv, columns: there is no 'two' to keep. There are 'id', 'a', 'd', 'grad a', 'x, y'",
+    "idd": "rows.csv, columns: there is no 'idd' to keep. Did you mean 'id'? There are 'id', 'a', 'd', 'grad a', 'x, y'",
+    "id,id": "the column 'id' is to be kept twice",
+    'd,id,grad a,"x, y"': "the output 'd' and a column to keep would both be called 'd'; rename the table's",
+    'grad a,id,d,"x, y"': "the gradient of 'a' and a column to keep would both be called 'grad a'; rename the table's",
+    'id,"': "--keep: column names are separated by commas, as in a header of CSV",
+    "": "rows.csv, columns: there is no '' to keep. There are 'id', 'a', 'd', 'grad a', 'x, y'",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("keep", KEPT)
+def test_columns_that_cannot_be_kept(keep: str, call: Cli, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text('id,a,d,grad a,"x, y"\n1,0.5,7,8,9\n')
+    others = "id,d,grad a," + '"x, y"'
+    done = call("rows", ROOT / "samples/tanh.json", "rows.csv", "-o", "out.csv", "--keep", keep)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"mgraph: {KEPT[keep]}")
+    assert not (tmp_path / "out.csv").exists()
+    graph = mgraph.trace(lambda a: {"y": a * a}, a=1.0)
+    graph.save(tmp_path / "square.json")
+    done = call("rows", "square.json", "rows.csv", "--keep", others, "--no-backward")
+    assert done.stdout == 'id,d,grad a,"x, y",y\n1,7,8,9,0.25\n'

@@ -51,7 +51,7 @@ class _Group(click.Group):
         word = args[0]
         if word not in self.commands and not word.startswith("-"):
             there = len(word) < 1_000 and "\0" not in word and Path(word).exists()
-            what = " The command comes first: mgraph run FILE" if there else nearest(word, self.commands)
+            what = " The command comes first: mgraph run FILE" if there else nearest(word, [*self.commands, "help"])
             raise click.UsageError(f"there is no command {shown(word)}.{what}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -117,6 +117,9 @@ def _complain_of_call(error: click.ClickException) -> None:
     elif isinstance(error, click.BadParameter):
         where = error.param_hint or (_name(error.param) if error.param is not None else "")
         message = f"{where}: {error.message}" if where else error.message
+        if error.param is not None and isinstance(error.param.type, click.Choice):
+            given = error.message[1:].partition("' is not one of")[0]
+            message = f"{message.rstrip('.')}.{nearest(given, map(str, error.param.type.choices))}"
     complain((message[:1].lower() if message[1:2].islower() else message[:1]) + message[1:].rstrip("."))
     if isinstance(error, click.UsageError) and error.ctx is not None:
         say(f"Try: {error.ctx.command_path} --help")

@@ -80,7 +80,8 @@ def gradient(file: str, of: str | None, wrt: tuple[str, ...], second: bool, save
     leaves = named(graph, "--wrt", wrt) or None
     with working("differentiating"):
         derived = graph.hessian(of, leaves) if second else graph.gradient(of, leaves)
-    _write(save, derived.to_bytes())
+        made = derived.to_bytes()
+    _write(save, made)
 
 
 @click.command()
@@ -134,10 +135,11 @@ def extract(file: str, folder: str, force: bool) -> int:
     whole = file if file == atomic.STANDARD or Path(file).exists() else file.rpartition("#")[0]
     stem = "graph" if whole == atomic.STANDARD else Path(whole).stem
     made = {}
-    for k, entry in enumerate(entries, 1):
-        if entry.graph is not None:
-            number = k if whole == file else entry.number
-            made[str(Path(folder) / f"{stem}-{number}.json")] = entry.graph.to_bytes()
+    with working("extracting"):
+        for k, entry in enumerate(entries, 1):
+            if entry.graph is not None:
+                number = k if whole == file else entry.number
+                made[str(Path(folder) / f"{stem}-{number}.json")] = entry.graph.to_bytes()
     there = [path for path in made if os.path.lexists(path)]
     if there and not force:
         some = ", ".join(map(shown, there[:4])) + ", …" * (len(there) > 4)

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mgraph.cli.terminal import working
-from mgraph.errors import DocumentError, FileError, MgraphError, ReplayError, shown
+from mgraph.errors import DocumentError, DrawError, FileError, MgraphError, ReplayError, shown
 
 if TYPE_CHECKING:
     from mgraph.api import Entry
@@ -130,8 +130,8 @@ def of_option(option: str) -> Iterator[None]:
     """Name the option whose value is refused in the block."""
     try:
         yield
-    except ReplayError as error:
-        raise ReplayError(f"{option}: {error}") from None
+    except (ReplayError, FileError, DrawError) as error:
+        raise type(error)(f"{option}: {error}") from None
 
 
 def assigned(graph: Graph, settings: tuple[str, ...]) -> dict[str, float]:

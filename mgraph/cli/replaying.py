@@ -109,10 +109,11 @@ def _write_run(graph: Graph, result: Run, save: str | None, draw: str | None, em
     """Draw and save a run: both, or neither."""
     made = {}
     if draw:
-        with working("drawing"):
+        with working("drawing"), of_option("--draw"):
             made[draw] = graph.draw(result).to_bytes(draw, embed=embed)
     if save:
-        made[save] = graph.with_run(result).to_bytes()
+        with working("recording the run"):
+            made[save] = graph.with_run(result).to_bytes()
     put(made)
 
 
@@ -225,12 +226,16 @@ def fit(
 
     refuse_one_place(save, as_json, "--plot", plot)
     if plot:
-        chart.ending(plot)  # before any work
+        with of_option("--plot"):
+            chart.ending(plot)  # before any work
     graph = opened(file)
     refuse_carrier(file, save, "--save")
     target = None if loss is None else named(graph, "--loss", [loss])[0]
     moved = named(graph, "--wrt", wrt) or None
-    columns = None if data is None else read_columns(data)
+    columns = None
+    if data is not None:
+        with working(f"reading {atomic.display(data)}"), of_option("--data"):
+            columns = read_columns(data)
     with working("fitting", steps + 1) as progress:
         found = fitted(
             graph,
@@ -249,7 +254,8 @@ def fit(
             title = file if graph.title is None else graph.title
             made[plot] = chart.curve(found.losses, f"Loss of {title}", plot)
     if save:
-        made[save] = found.graph.to_bytes()
+        with working("recording the fit"):
+            made[save] = found.graph.to_bytes()
     put(made)
     if as_json:
         parameters = reports.parameters(found.graph, moved)

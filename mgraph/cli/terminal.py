@@ -126,8 +126,8 @@ def _coloured(stream: Any) -> bool:
 def working(what: str, size: int = 0, quiet: bool = False) -> Iterator[Callable[[int], None]]:
     """Where standard error is a terminal, show after two seconds what is being done, and erase it at the end.
 
-    The function is told of progress, in bytes; with ``size``, how many there are, the line has a percentage. What
-    writes to standard output should be ``quiet``: that may be the same terminal, or a pager on it.
+    The function is told of progress, in bytes or steps; with ``size``, how many there are, the line has a percentage.
+    What writes to standard output should be ``quiet``: that may be the same terminal, or a pager on it.
     """
     stream, done = sys.stderr, 0
 

@@ -69,7 +69,7 @@ def _near(name: str) -> str:
         with os.scandir(folder or ".") as entries:
             return nearest(last, [each.name for each in islice(entries, 1_000)])
     except OSError:
-        return f" There is no folder {shown(folder)}" if folder and not os.path.exists(folder) else ""
+        return f" There is no folder {shown(folder)}.{_near(folder)}" if folder and not os.path.exists(folder) else ""
 
 
 def _gunzip(raw: bytes, path: str | os.PathLike[str]) -> bytes:

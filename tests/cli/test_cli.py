@@ -284,6 +284,10 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
             "mgraph: nowhere/none.json: there is no such file. There is no folder 'nowhere'\n",
         ),
         (
+            ["run", S.parent / "sampels" / "xor.json"],
+            f"mgraph: {S.parent / 'sampels/xor.json'}: there is no such file. There is no folder '{S.parent}/sampels'. Did you mean 'samples'?\n",
+        ),
+        (
             ["run", S / "Neurn.json"],
             f"mgraph: {S / 'Neurn.json'}: there is no such file. Did you mean 'neuron.json'?\n",
         ),
@@ -311,9 +315,27 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
             )
             for option in ("--inputs", "--output", "--arithmetic")
         ),
+        (
+            ["fit", S / "xor.json", "--loss", "loss/loss", "--method", "adm"],
+            "mgraph: --method: 'adm' is not one of 'sgd', 'momentum', 'adam'. Did you mean 'adam'?\nTry: mgraph fit --help\n",
+        ),
+        (
+            ["completion", "bsh"],
+            "mgraph: SHELL: 'bsh' is not one of 'bash', 'zsh', 'fish'. Did you mean 'bash'?\nTry: mgraph completion --help\n",
+        ),
+        (["fit", S / "xor.json", "--data", "none.csv"], "mgraph: --data: none.csv: there is no such file\n"),
+        (
+            ["fit", S / "xor.json", "--plot", "x.gif"],
+            "mgraph: --plot: x.gif: a plot's name ends in .svg, .png or .pdf\n",
+        ),
+        (["hlep"], "mgraph: there is no command 'hlep'. Did you mean 'help'?\nTry: mgraph --help\n"),
+        (["help", "rnu"], "mgraph: there is no command 'rnu'. Did you mean 'run'?\nTry: mgraph --help\n"),
         (["rows", TANH], "mgraph: TABLE is missing\nTry: mgraph rows --help\n"),
         (["rows", "-", "-"], "mgraph: FILE and TABLE would both read standard input\nTry: mgraph rows --help\n"),
-        (["run", TANH, "--draw", "x.bmp"], "mgraph: x.bmp: a picture's name ends in .svg, .png, .pdf or .dot\n"),
+        (
+            ["run", TANH, "--draw", "x.bmp"],
+            "mgraph: --draw: x.bmp: a picture's name ends in .svg, .png, .pdf or .dot\n",
+        ),
         (["run", TANH, "--save", "no/x.json"], "mgraph: no/x.json: cannot be written: no such file or directory\n"),
         (
             ["run", S / "operations.json", "--set", "start=1"],

@@ -120,9 +120,15 @@ def test_no_column_of_parquet_commands_the_terminal(tmp_path: Path) -> None:
     import pyarrow
 
     parquet.write_table(pyarrow.table({HOSTILE: ["text"]}), tmp_path / "rows.parquet")
-    status, text = on_a_terminal("rows", TANH, "rows.parquet", cwd=tmp_path)
-    assert status == 2 and "its type is string" in text
-    assert commanded(text) == set()
+    mgraph.save(mgraph.Value(1.0, name=HOSTILE) * 2, tmp_path / "hostile.json")
+    for argv, said in (
+        (["hostile.json", "rows.parquet"], "its type is string"),
+        ([TANH, "rows.parquet"], "no node has the id or label"),
+        ([TANH, "rows.parquet", "--keep", "x"], "there is no 'x' to keep"),
+    ):
+        status, text = on_a_terminal("rows", *argv, cwd=tmp_path)
+        assert status == 2 and said in text
+        assert commanded(text) == set()
 
 
 def test_no_name_of_onnx_commands_the_terminal(tmp_path: Path) -> None:

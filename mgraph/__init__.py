@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from mgraph.replaying.compiled.replayer import Batch as Batch
     from mgraph.replaying.compiled.replayer import Replayer as Replayer
     from mgraph.replaying.run import Run as Run
+    from mgraph.replaying.table_replay import TableResult as TableResult
 
 __version__ = "0.4.0"
 
@@ -97,6 +98,7 @@ _HOME = {
     ),
     "replaying.compiled.replayer": ("Batch", "Replayer"),
     "replaying.run": ("Run",),
+    "replaying.table_replay": ("TableResult",),
     "graph": ("Graph",),
     "recording.places": ("sources",),
     "recording.scopes": ("scope",),

@@ -253,12 +253,16 @@ class Graph(View):
 
         return diff(self._wiring, other._wiring)
 
-    def draw_diff(self, other: Graph, found: Diff, force: bool = False) -> Drawing:
+    def draw_diff(self, other: Graph, found: Diff | None = None, force: bool = False) -> Drawing:
         """One picture of this graph and ``other``: old → new, what somebody changed told apart from what moved because
-        of it. It carries no document, for it shows two. Raises DrawError."""
+        of it. It carries no document, for it shows two. Raises DrawError.
+
+        ``found`` is what :meth:`diff` has returned for the two, if it is at hand.
+        """
         from mgraph.checking.diff import union
         from mgraph.drawing.dot_text import draw_changes
 
+        found = self.diff(other) if found is None else found
         return draw_changes(*union(self._wiring, other._wiring, found), force=force)
 
     def draw(

@@ -21,7 +21,7 @@ Run = Callable[[tables.Columns], tables.Columns]
 
 
 class TableResult(NamedTuple):
-    """What replaying a table did."""
+    """What :meth:`Graph.replay_rows` did."""
 
     rows: int
     """How many rows were replayed."""
@@ -29,6 +29,9 @@ class TableResult(NamedTuple):
     """Which engine replayed them: ``reference`` or ``compiled``."""
     arithmetic: str
     """``exact``, or ``fast`` for the platform's elementary functions."""
+
+
+TableResult.__module__ = "mgraph"
 
 
 def replay_table(

@@ -478,3 +478,9 @@ def test_a_graph_of_numbers_alone_has_no_leaves_to_match() -> None:
     other = Graph({"mgraph": 1, "nodes": [{"id": "y", "op": "add", "args": [1.0, 3.0]}]})
     assert graph.diff(graph).same
     assert [each.node for each in graph.diff(other).causes] == ["y"]
+
+
+def test_a_difference_is_drawn_with_nothing_at_hand() -> None:
+    a, b = (record(Value(1.0, name="x") * k) for k in (2.0, 3.0))
+    assert a.draw_diff(b).source == a.draw_diff(b, a.diff(b)).source
+    assert a.draw_diff(a).source != a.draw_diff(b).source

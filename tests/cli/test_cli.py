@@ -1,4 +1,4 @@
-"""The installed command, run as a user runs it: 80 columns, exact words, exit status, files left alone."""
+"""The command line: 80 columns, exact words, exit status, files left alone."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def test_run_prints_the_table_and_the_verdict(cli: Cli) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.name)
 @pytest.mark.parametrize("verb", ["run", "verify", "info", "validate"])
-def test_every_sample_fits_80_columns(cli: Cli, verb: str, path: Path) -> None:
+def test_every_sample_fits_80_columns(call: Cli, verb: str, path: Path) -> None:
     if path.suffix == ".gz" and verb == "verify":
         return  # test_moons has it
-    done = cli(verb, path)
+    done = call(verb, path)
     assert done.returncode == 0 and done.stderr == ""
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80 or verb == "validate"
@@ -52,8 +52,8 @@ def test_every_sample_fits_80_columns(cli: Cli, verb: str, path: Path) -> None:
         assert lines[-1].startswith("verdict: exact (")
 
 
-def test_the_texts_neuron_to_four_decimals(cli: Cli) -> None:
-    found = json.loads(cli("run", S / "neuron.json", "--json").stdout)
+def test_the_texts_neuron_to_four_decimals(call: Cli) -> None:
+    found = json.loads(call("run", S / "neuron.json", "--json").stdout)
     assert [f"{found['data'][name]:.4f}" for name in found["outputs"]] == ["0.5864"]
     assert [f"{found['grad'][name]:.4f}" for name in ("x1", "x2", "w1", "w2", "b")] == [
         "-0.5377",
@@ -64,8 +64,8 @@ def test_the_texts_neuron_to_four_decimals(cli: Cli) -> None:
     ]
 
 
-def test_the_pytorch_neurons_printed_digits(cli: Cli) -> None:
-    found = json.loads(cli("run", S / "neuron-pytorch.json", "--json").stdout)
+def test_the_pytorch_neurons_printed_digits(call: Cli) -> None:
+    found = json.loads(call("run", S / "neuron-pytorch.json", "--json").stdout)
     assert found["data"]["out"] == -0.5193578553128438
     assert [found["grad"][name] for name in ("x1", "x2", "w1", "w2", "b")] == [
         0.0189139266452323,
@@ -74,31 +74,31 @@ def test_the_pytorch_neurons_printed_digits(cli: Cli) -> None:
         0.5111871839819242,
         0.7302674181248432,
     ]
-    assert "0.7302674055099487" in cli("info", S / "neuron-pytorch.json").stdout
+    assert "0.7302674055099487" in call("info", S / "neuron-pytorch.json").stdout
 
 
 @pytest.mark.slow
-def test_moons(cli: Cli) -> None:
-    done = cli("run", S / "moons.json.gz")
+def test_moons(call: Cli) -> None:
+    done = call("run", S / "moons.json.gz")
     assert done.returncode == 0
     assert "… 65,593 of 65,614 rows are hidden; --all shows them" in done.stdout
-    found = json.loads(cli("run", S / "moons.json.gz", "--json").stdout)
+    found = json.loads(call("run", S / "moons.json.gz", "--json").stdout)
     assert found["data"]["loss/total loss"] == 0.8958441028683222
-    verified = cli("verify", S / "moons.json.gz")
+    verified = call("verify", S / "moons.json.gz")
     assert verified.returncode == 0 and "of 65,614 gradients compared: all agree" in verified.stdout
 
 
-def test_xor_is_solved_and_the_linear_neuron_stuck(cli: Cli) -> None:
-    found = json.loads(cli("run", S / "xor.json", "--json").stdout)
+def test_xor_is_solved_and_the_linear_neuron_stuck(call: Cli) -> None:
+    found = json.loads(call("run", S / "xor.json", "--json").stdout)
     signs = [found["data"][name] > 0.9 for name in found["outputs"][1:]]
     assert signs == [False, True, True, False] and found["data"]["loss/loss"] < 0.01
-    stuck = json.loads(cli("run", S / "xor-linear.json", "--json").stdout)
+    stuck = json.loads(call("run", S / "xor-linear.json", "--json").stdout)
     assert stuck["data"]["loss/loss"] == 1.0
     assert all(stuck["grad"][f"neuron/{p}"] == 0.0 for p in ("w0", "w1", "b"))
 
 
-def test_set_out_and_no_backward(cli: Cli) -> None:
-    done = cli("run", TANH, "--set", "a=0.7", "--set", "t1=1", "--out", "c", "--no-backward")
+def test_set_out_and_no_backward(call: Cli) -> None:
+    done = call("run", TANH, "--set", "a=0.7", "--set", "t1=1", "--out", "c", "--no-backward")
     assert done.returncode == 0
     assert done.stdout == (
         "Two inputs through tanh\n"
@@ -113,11 +113,11 @@ def test_set_out_and_no_backward(cli: Cli) -> None:
     )
 
 
-def test_save_records_the_run(cli: Cli, tmp_path: Path) -> None:
-    done = cli("run", TANH, "--set", "a=0.7", "--save", "new.json.gz")
+def test_save_records_the_run(call: Cli, tmp_path: Path) -> None:
+    done = call("run", TANH, "--set", "a=0.7", "--save", "new.json.gz")
     assert (done.returncode, done.stderr) == (0, "saved: new.json.gz\n")
     assert load(tmp_path / "new.json.gz").data["a"] == 0.7
-    assert cli("verify", "new.json.gz").returncode == 0
+    assert call("verify", "new.json.gz").returncode == 0
     assert gzip.decompress((tmp_path / "new.json.gz").read_bytes()).startswith(b'{\n  "mgraph": 1,')
 
 
@@ -130,24 +130,24 @@ def test_standard_input_and_output(cli: Cli) -> None:
 
 
 @with_dot
-def test_draw(cli: Cli, tmp_path: Path) -> None:
-    done = cli("run", TANH, "--draw", "run.svg", "--set", "a=1")
+def test_draw(call: Cli, tmp_path: Path) -> None:
+    done = call("run", TANH, "--draw", "run.svg", "--set", "a=1")
     assert (done.returncode, done.stderr) == (0, "drawn: run.svg\n")
     assert "data=1.0000" in (tmp_path / "run.svg").read_text()
-    done = cli("draw", S / "xor.json", "xor.png", "--heat", "grad", "--collapse", "2", "--direction", "TB")
+    done = call("draw", S / "xor.json", "xor.png", "--heat", "grad", "--collapse", "2", "--direction", "TB")
     more = "90 nodes in 11 boxes; --collapse N opens scopes to level N, --out NAME draws a part"
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"drawn: xor.png ({more})\n")
-    done = cli("draw", TANH, "piece.dot", "--out", "t1", "--digits", "2")
+    done = call("draw", TANH, "piece.dot", "--out", "t1", "--digits", "2")
     assert (tmp_path / "piece.dot").read_text().count("shape=record") == 3
-    done = cli("draw", TANH, "compact.dot", "--style", "compact")
+    done = call("draw", TANH, "compact.dot", "--style", "compact")
     assert done.returncode == 0 and "shape=record" not in (tmp_path / "compact.dot").read_text()
-    done = cli("draw", S / "moons.json.gz", "moons.svg", "--collapse", "fit")
+    done = call("draw", S / "moons.json.gz", "moons.svg", "--collapse", "fit")
     assert (done.returncode, done.stderr) == (
         0,
         "drawn: moons.svg (65,614 nodes in 35 boxes; --collapse N opens scopes to level N, --out NAME draws a part)\n",
     )
     for level in ("0", "x", "-1", "1.5", "\N{ARABIC-INDIC DIGIT ONE}"):
-        done = cli("draw", TANH, "x.svg", "--collapse", level)
+        done = call("draw", TANH, "x.svg", "--collapse", level)
         assert done.returncode == 2 and f"--collapse: {level!r} is not a level: 1, 2, … or fit" in done.stderr
 
 
@@ -157,12 +157,12 @@ def altered(tmp_path: Path) -> Path:
     return path
 
 
-def test_numbers_that_differ_exit_1(cli: Cli, tmp_path: Path) -> None:
+def test_numbers_that_differ_exit_1(call: Cli, tmp_path: Path) -> None:
     path = altered(tmp_path)
-    done = cli("run", path)
+    done = call("run", path)
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == "verdict: differs at d (data, 1 ulp) (4 data and 6 grad checked)"
-    done = cli("verify", path)
+    done = call("verify", path)
     assert done.returncode == 1
     assert done.stdout == (
         "audit    4 data and 6 grad against the recorded numbers they were made of\n"
@@ -172,18 +172,18 @@ def test_numbers_that_differ_exit_1(cli: Cli, tmp_path: Path) -> None:
         "finite   6 gradients compared: all agree within their error estimates\n"
         "verdict: differs at d (data, 1 ulp) (4 data and 6 grad checked)\n"
     )
-    assert cli("verify", path, "--ulps", "8").returncode == 0
-    report = json.loads(cli("verify", path, "--json").stdout)
+    assert call("verify", path, "--ulps", "8").returncode == 0
+    report = json.loads(call("verify", path, "--json").stdout)
     assert report["ok"] is False and report["culprits"][0]["node"] == "d" and report["culprits"][0]["ulps"] == 1
 
 
-def test_the_first_number_that_is_not_finite(cli: Cli, tmp_path: Path) -> None:
+def test_the_first_number_that_is_not_finite(call: Cli, tmp_path: Path) -> None:
     x, y = Value(-4.0, name="x"), Value(0.0, name="y")
     mgraph.save((x / y).sqrt() ** 2, tmp_path / "bad.json", names={})
-    done = cli("run", "bad.json")
+    done = call("run", "bad.json")
     assert done.returncode == 0
     assert "first not finite: n2 = -Infinity, of x = -4.0 and y = 0.0\n" in done.stdout
-    found = json.loads(cli("run", "bad.json", "--json").stdout)
+    found = json.loads(call("run", "bad.json", "--json").stdout)
     assert (
         found["first_nonfinite"] == {"node": "n2", "operands": {"x": -4.0, "y": 0.0}}
         and found["data"]["n2"] == "-Infinity"
@@ -191,8 +191,8 @@ def test_the_first_number_that_is_not_finite(cli: Cli, tmp_path: Path) -> None:
     )
 
 
-def test_info(cli: Cli) -> None:
-    done = cli("info", TANH)
+def test_info(call: Cli) -> None:
+    done = call("info", TANH)
     assert done.stdout == (
         "title        Two inputs through tanh\n"
         "format       1\n"
@@ -210,12 +210,12 @@ def test_info(cli: Cli) -> None:
         f"  recipe     {load(TANH).digests['recipe'][7:]}\n"
         f"  document   {load(TANH).digest[7:]}\n"
     )
-    assert json.loads(cli("info", TANH, "--json").stdout)["digest"] == load(TANH).digest
+    assert json.loads(call("info", TANH, "--json").stdout)["digest"] == load(TANH).digest
 
 
-def test_validate_many(cli: Cli, tmp_path: Path) -> None:
+def test_validate_many(call: Cli, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text('{"mgraph": 1, "nodes": []}')
-    done = cli("validate", TANH, "bad.json", S / "xor.json")
+    done = call("validate", TANH, "bad.json", S / "xor.json")
     assert done.returncode == 2
     assert done.stdout.splitlines() == [
         f"{TANH}: a valid document of format 1, 6 nodes",
@@ -225,42 +225,42 @@ def test_validate_many(cli: Cli, tmp_path: Path) -> None:
     assert done.stderr == "mgraph: bad.json: $.nodes: the graph is empty: it needs at least one node\n"
 
 
-def test_what_a_newcomer_types_first(cli: Cli, tmp_path: Path) -> None:
-    assert cli("-V").stdout == cli("--version").stdout
-    assert cli("help").stdout == cli("--help").stdout
-    assert cli("help", "run").stdout == cli("run", "--help").stdout
+def test_what_a_newcomer_types_first(call: Cli, tmp_path: Path) -> None:
+    assert call("-V").stdout == call("--version").stdout
+    assert call("help").stdout == call("--help").stdout
+    assert call("help", "run").stdout == call("run", "--help").stdout
     (tmp_path / "data.csv").write_text("a,b\n1,2\n")
-    assert cli("run", "data.csv").stderr == (
+    assert call("run", "data.csv").stderr == (
         "mgraph: data.csv: a table of numbers, not a graph; to replay a graph for each of its rows: mgraph rows FILE"
         " data.csv\n"
     )
     (tmp_path / "page.html").write_text("<!DOCTYPE html>\n<html><p>text</html>")
-    assert cli("info", "page.html").stderr == (
+    assert call("info", "page.html").stderr == (
         "mgraph: page.html: a web page (HTML), not an SVG picture; save the picture, or the notebook, that is on it\n"
     )
 
 
 @with_dot
-def test_a_picture_of_a_difference_carries_no_graph_and_says_why(cli: Cli, tmp_path: Path) -> None:
-    assert cli("diff", TANH, S / "neuron.json", "--draw", "diff.png").returncode == 1
-    assert cli("run", "diff.png").stderr == (
+def test_a_picture_of_a_difference_carries_no_graph_and_says_why(call: Cli, tmp_path: Path) -> None:
+    assert call("diff", TANH, S / "neuron.json", "--draw", "diff.png").returncode == 1
+    assert call("run", "diff.png").stderr == (
         "mgraph: diff.png: no graph in this picture. mgraph puts one into each picture of a single graph that it draws,"
         " but not with --no-embed, not into a picture of a difference (mgraph diff --draw), and not into a notebook's"
         " pictures (the notebook has it); other programs may drop it when they save a picture\n"
     )
 
 
-def test_schema_and_version(cli: Cli) -> None:
-    assert cli("schema").stdout == (ROOT / "schemas" / "mgraph-1.schema.json").read_text()
-    lines = cli("--version").stdout.splitlines()
+def test_schema_and_version(call: Cli) -> None:
+    assert call("schema").stdout == (ROOT / "schemas" / "mgraph-1.schema.json").read_text()
+    lines = call("--version").stdout.splitlines()
     assert lines[0] == f"mgraph {mgraph.__version__} (reads format 1)"
     assert lines[1] == f"Python {sys.version.split()[0]}"
     assert lines[2].startswith("pictures: ") and "graphviz" in lines[2]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(cli: Cli, shell: str) -> None:
-    done = cli("completion", shell)
+def test_completion(call: Cli, shell: str) -> None:
+    done = call("completion", shell)
     if shell == "bash" and done.returncode == 2:
         pytest.skip(f"this machine's bash is too old for click's completion: {done.stderr}")
     assert "_MGRAPH_COMPLETE" in done.stdout
@@ -390,8 +390,8 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
     ],
     ids=str,
 )
-def test_bad_calls_exit_2_in_exact_words_and_write_nothing(cli: Cli, tmp_path: Path, argv, message: str) -> None:
-    done = cli(*argv)
+def test_bad_calls_exit_2_in_exact_words_and_write_nothing(call: Cli, tmp_path: Path, argv, message: str) -> None:
+    done = call(*argv)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == message
@@ -437,16 +437,16 @@ def test_a_set_number_that_plays_no_part_is_named(call: Cli, tmp_path: Path) -> 
     assert call("run", "x.json", "--set", "y=5").stderr == ""
 
 
-def test_a_failed_draw_saves_nothing(cli: Cli, tmp_path: Path) -> None:
+def test_a_failed_draw_saves_nothing(call: Cli, tmp_path: Path) -> None:
     (tmp_path / "out.json").write_text("old")
     for draw in ("x.bmp", "no/x.dot"):
-        assert cli("run", TANH, "--save", "out.json", "--draw", draw).returncode == 2
+        assert call("run", TANH, "--save", "out.json", "--draw", draw).returncode == 2
         assert (tmp_path / "out.json").read_text() == "old"
         assert [p.name for p in tmp_path.iterdir()] == ["out.json"]
 
 
-def test_one_file_is_not_both_the_picture_and_the_document(cli: Cli, tmp_path: Path) -> None:
-    done = cli("run", TANH, "--save", "x.dot", "--draw", "./x.dot")
+def test_one_file_is_not_both_the_picture_and_the_document(call: Cli, tmp_path: Path) -> None:
+    done = call("run", TANH, "--save", "x.dot", "--draw", "./x.dot")
     assert done.returncode == 2 and "--save and --draw name the same file" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -462,25 +462,25 @@ def test_a_full_standard_output(argv) -> None:
     assert done.stderr.startswith(b"mgraph: standard output") and b"Traceback" not in done.stderr
 
 
-def test_labels_cannot_command_the_terminal(cli: Cli, tmp_path: Path) -> None:
+def test_labels_cannot_command_the_terminal(call: Cli, tmp_path: Path) -> None:
     x = Value(1.0, name="\x1b[31mred\n\u202e日本")
     mgraph.save(x * 2, tmp_path / "x.json", title="\x1b]0;title\x07")
     for verb in ("run", "info", "verify"):
-        out = cli(verb, "x.json").stdout
+        out = call(verb, "x.json").stdout
         assert "\x1b" not in out and "\x07" not in out and "\u202e" not in out
-    assert "\\x1b[31mred\\n\\u202e日本" in cli("run", "x.json").stdout
+    assert "\\x1b[31mred\\n\\u202e日本" in call("run", "x.json").stdout
 
 
-def test_wide_tables_are_cut_to_80_columns_unless_full(cli: Cli, tmp_path: Path) -> None:
+def test_wide_tables_are_cut_to_80_columns_unless_full(call: Cli, tmp_path: Path) -> None:
     x = Value(1 / 3, name="x" * 100)
     y = x.sigmoid() * x
     y.name = "日本語の名前" * 10
     y.backward()
     mgraph.save(y, tmp_path / "wide.json")
-    lines = cli("run", "wide.json").stdout.splitlines()
+    lines = call("run", "wide.json").stdout.splitlines()
     assert max(len(line) + sum(c > "\u2e80" for c in line) for line in lines) <= 80
     assert any("…" in line for line in lines)
-    full = cli("run", "wide.json", "--full").stdout
+    full = call("run", "wide.json", "--full").stdout
     assert "x" * 100 in full and "0.3333333333333333" in full and "…" not in full
 
 

@@ -61,24 +61,24 @@ def test_every_row_is_a_replay(engine: str, suffix: str, tmp_path: Path) -> None
         assert list(map(repr, numbers)) == list(map(repr, expected(*row)))
 
 
-def test_the_command_line(cli: Cli, tmp_path: Path) -> None:
+def test_the_command_line(call: Cli, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("\ufeffa, b\n0.7,0.71\n\n-.5,1e0\n")
-    done = cli("rows", ROOT / "samples/tanh.json", "rows.csv", "-o", "out.csv", "--engine", "reference")
+    done = call("rows", ROOT / "samples/tanh.json", "rows.csv", "-o", "out.csv", "--engine", "reference")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "rows: 2 written to out.csv; engine: reference, exact arithmetic\n"
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert lines == ["d,grad a,grad b", *(",".join(map(repr, expected(*row))) for row in [(0.7, 0.71), (-0.5, 1.0)])]
-    done = cli("rows", ROOT / "samples/tanh.json", "-", "--set", "b=0.71", "--no-backward", stdin=b"a\n0.7\n")
+    done = call("rows", ROOT / "samples/tanh.json", "-", "--set", "b=0.71", "--no-backward", stdin=b"a\n0.7\n")
     assert done.stdout == f"d\n{expected(0.7, 0.71)[0]!r}\n"
-    done = cli("rows", ROOT / "samples/tanh.json", "rows.csv", "--out", "t2", "--no-backward")
+    done = call("rows", ROOT / "samples/tanh.json", "rows.csv", "--out", "t2", "--no-backward")
     assert done.stdout.splitlines()[0] == "t2"
 
 
 @pytest.mark.slow
-def test_fast_arithmetic_says_so(cli: Cli, tmp_path: Path) -> None:
+def test_fast_arithmetic_says_so(call: Cli, tmp_path: Path) -> None:
     pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
     (tmp_path / "rows.csv").write_text("a,b\n0.7,0.71\n")
-    done = cli("rows", ROOT / "samples/tanh.json", "rows.csv", "--arithmetic", "fast")
+    done = call("rows", ROOT / "samples/tanh.json", "rows.csv", "--arithmetic", "fast")
     assert done.stderr.endswith("rows: 1 written to standard output; engine: compiled, fast arithmetic\n")
     number = float(done.stdout.splitlines()[1].split(",")[0])
     assert number == pytest.approx(expected(0.7, 0.71)[0], rel=1e-15)
@@ -115,11 +115,11 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_tables(name: str, cli: Cli, tmp_path: Path) -> None:
+def test_bad_tables(name: str, call: Cli, tmp_path: Path) -> None:
     text, message = BAD[name]
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     (tmp_path / "out.csv").write_text("kept")
-    done = cli("rows", ROOT / "samples/tanh.json", name, "--output", "out.csv")
+    done = call("rows", ROOT / "samples/tanh.json", name, "--output", "out.csv")
     if name == "missing.csv":
         assert done.returncode == 0  # b has a recorded number
         return
@@ -130,7 +130,7 @@ def test_bad_tables(name: str, cli: Cli, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted({name, "out.csv"})
 
 
-def test_a_damaged_parquet_file_is_refused(cli: Cli, tmp_path: Path) -> None:
+def test_a_damaged_parquet_file_is_refused(call: Cli, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (the extra [parquet])")
     import pyarrow
 
@@ -151,7 +151,7 @@ def test_a_damaged_parquet_file_is_refused(cli: Cli, tmp_path: Path) -> None:
             refused += 1
     assert refused > 100
     (tmp_path / "rows.parquet").write_bytes(raw[:-20])
-    done = cli("fit", ROOT / "samples/xor.json", "--data", "rows.parquet", "--loss", "loss/loss")
+    done = call("fit", ROOT / "samples/xor.json", "--data", "rows.parquet", "--loss", "loss/loss")
     assert done.returncode == 2 and done.stderr.startswith("mgraph: rows.parquet: ")
 
 

@@ -245,18 +245,18 @@ def test_graphs_of_a_notebook_by_position_and_title(tmp_path: Path) -> None:
         assert str(refused.value) == message
 
 
-def test_a_broken_graph_does_not_hide_the_others(cli: Cli, tmp_path: Path) -> None:
+def test_a_broken_graph_does_not_hide_the_others(call: Cli, tmp_path: Path) -> None:
     bad = {"mgraph": 1, "nodes": [{"id": "a", "op": "tanh", "args": ["b"]}]}
     path = written(tmp_path / "l.ipynb", cell(doc("good")), cell(bad), cell({"nodes": 3}), cell('{"mgraph":'))
     found = contents(path)
     assert [e.graph is None for e in found] == [False, True, True, True]
     assert str(found[1].error) == f"{path}#2: $.nodes[0].args[0] (node 'a'): there is no node 'b'."
     for verb in ("info", "verify", "validate"):
-        done = cli(verb, "l.ipynb")
+        done = call(verb, "l.ipynb")
         assert done.returncode == 2
         assert "l.ipynb#2: $.nodes[0].args[0] (node 'a'): there is no node 'b'." in done.stderr
         assert "good" in done.stdout or "l.ipynb#1: a valid document" in done.stdout
-    done = cli("extract", "l.ipynb", "out")
+    done = call("extract", "l.ipynb", "out")
     assert done.returncode == 2 and [p.name for p in (tmp_path / "out").iterdir()] == ["l-1.json"]
     assert load(tmp_path / "out/l-1.json").document == doc("good")
     assert load(f"{path}#good").inputs == ["a"]
@@ -265,48 +265,48 @@ def test_a_broken_graph_does_not_hide_the_others(cli: Cli, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_the_cli_on_a_notebook(cli: Cli, tmp_path: Path) -> None:
+def test_the_cli_on_a_notebook(call: Cli, tmp_path: Path) -> None:
     wrong = {
         "mgraph": 1,
         "nodes": [{"id": "x", "op": "input", "data": 1.0}, {"id": "y", "op": "neg", "args": ["x"], "data": 1.0}],
     }
     path = written(tmp_path / "l.ipynb", cell(json.loads(load(TANH).to_bytes())), cell(wrong))
-    done = cli("info", "l.ipynb")
+    done = call("info", "l.ipynb")
     assert (done.returncode, done.stderr) == (0, "")
     assert (
         done.stdout
         == "#1   cell 1             6 nodes        Two inputs through tanh\n#2   cell 2             2 nodes\n"
     )
-    assert [g["nodes"] for g in json.loads(cli("info", "l.ipynb", "--json").stdout)["graphs"]] == [6, 2]
-    done = cli("verify", "l.ipynb")
+    assert [g["nodes"] for g in json.loads(call("info", "l.ipynb", "--json").stdout)["graphs"]] == [6, 2]
+    done = call("verify", "l.ipynb")
     assert done.returncode == 1 and done.stderr == ""
     assert "l.ipynb#1 Two inputs through tanh (cell 1)\n" in done.stdout and "verdict: differs at y" in done.stdout
-    assert [g["ok"] for g in json.loads(cli("verify", "l.ipynb", "--json").stdout)["graphs"]] == [True, False]
-    assert cli("verify", "l.ipynb#1").returncode == 0
-    assert cli("run", "l.ipynb#1", "--out", "d").stdout.endswith("(4 data and 6 grad checked)\n")
-    assert cli("run", "l.ipynb").returncode == 2
-    assert cli("extract", "l.ipynb", "out").returncode == 0
+    assert [g["ok"] for g in json.loads(call("verify", "l.ipynb", "--json").stdout)["graphs"]] == [True, False]
+    assert call("verify", "l.ipynb#1").returncode == 0
+    assert call("run", "l.ipynb#1", "--out", "d").stdout.endswith("(4 data and 6 grad checked)\n")
+    assert call("run", "l.ipynb").returncode == 2
+    assert call("extract", "l.ipynb", "out").returncode == 0
     assert (tmp_path / "out" / "l-1.json").read_bytes() == load(TANH).to_bytes()
     (tmp_path / "out" / "l-1.json").write_text("mine")
     (tmp_path / "out" / "l-2.json").unlink()
-    done = cli("extract", "l.ipynb", "out")
+    done = call("extract", "l.ipynb", "out")
     assert (done.returncode, done.stderr) == (
         2,
         "mgraph: there already: 'out/l-1.json'; nothing is written. --force overwrites, another DIR keeps both\n",
     )
     assert (tmp_path / "out" / "l-1.json").read_text() == "mine" and not (tmp_path / "out" / "l-2.json").exists()
-    assert cli("extract", "l.ipynb", "out", "--force").returncode == 0
+    assert call("extract", "l.ipynb", "out", "--force").returncode == 0
     assert (tmp_path / "out" / "l-1.json").read_bytes() == load(TANH).to_bytes()
-    assert cli("export", f"{path}#1", "--to", "json").stdout.encode() == load(TANH).to_bytes()
+    assert call("export", f"{path}#1", "--to", "json").stdout.encode() == load(TANH).to_bytes()
     empty = written(tmp_path / "empty.ipynb")
     for argv in (["verify"], ["verify", "--json"], ["validate"], ["extract", "out"], ["run"]):
-        done = cli(argv[0], "empty.ipynb", *argv[1:])
+        done = call(argv[0], "empty.ipynb", *argv[1:])
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == (
             "mgraph: empty.ipynb: no graph in this notebook (were its outputs cleared?): run it, with a Value, Graph or"
             " Run as a cell's result, and save it\n"
         )
-    assert cli("info", "empty.ipynb").stdout == "empty.ipynb: no graph in this notebook\n"
+    assert call("info", "empty.ipynb").stdout == "empty.ipynb: no graph in this notebook\n"
     assert empty.exists()
 
 

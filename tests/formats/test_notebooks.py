@@ -45,7 +45,7 @@ def executed(path: Path) -> None:
 @with_kernel
 @with_dot
 @pytest.mark.filterwarnings("ignore")  # of the kernel's client
-def test_a_graph_goes_from_notebook_to_notebook(tmp_path: Path, cli: Cli) -> None:
+def test_a_graph_goes_from_notebook_to_notebook(tmp_path: Path, call: Cli) -> None:
     """Both shipped notebooks, run anew: B takes A's graph out, changes w1 and shows what a replay gives."""
     for name in ("neuron.ipynb", "what-if.ipynb"):
         shutil.copy(NOTEBOOKS / name, tmp_path)
@@ -65,7 +65,7 @@ def test_a_graph_goes_from_notebook_to_notebook(tmp_path: Path, cli: Cli) -> Non
     assert run.graph.data == dict(again.data) and run.graph.grad == dict(again.grad)
     shipped = [entry.graph.digest for name in ("neuron.ipynb", "what-if.ipynb") for entry in contents(NOTEBOOKS / name)]
     assert [e.graph.digest for e in (a, b, run)] == shipped
-    assert cli("verify", "what-if.ipynb").returncode == 0
+    assert call("verify", "what-if.ipynb").returncode == 0
 
 
 def kept(path: Path) -> list[str]:
@@ -201,7 +201,7 @@ def test_a_browser_shows_what_a_cell_holds(tmp_path: Path) -> None:
 @pytest.mark.slow
 @with_chromium
 @with_dot
-def test_a_browser_opens_a_picture_that_carries_its_graph(tmp_path: Path, cli: Cli) -> None:
+def test_a_browser_opens_a_picture_that_carries_its_graph(tmp_path: Path, call: Cli) -> None:
     from mgraph import Value, picture, record
 
     x = Value(0.5, name="</document></metadata><script>document.title='run'</script>")

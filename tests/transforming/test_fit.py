@@ -337,19 +337,19 @@ def test_the_command(cli: Cli, tmp_path: Path) -> None:
     assert set(found["parameters"]) == {"w", "b"}
 
 
-def test_a_failed_fit_writes_nothing(cli: Cli, tmp_path: Path) -> None:
+def test_a_failed_fit_writes_nothing(call: Cli, tmp_path: Path) -> None:
     line().save(tmp_path / "line.json")
-    done = cli("fit", "line.json", "--steps", "900", "--rate", "1e3", "--save", "out.json", "--plot", "loss.svg")
+    done = call("fit", "line.json", "--steps", "900", "--rate", "1e3", "--save", "out.json", "--plot", "loss.svg")
     assert done.returncode == 2
     assert "A smaller rate may help" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["line.json"]
 
 
-def test_the_gradient_command(cli: Cli, tmp_path: Path) -> None:
-    done = cli("gradient", ROOT / "samples/tanh.json", "--wrt", "a", "--save", "da.json")
+def test_the_gradient_command(call: Cli, tmp_path: Path) -> None:
+    done = call("gradient", ROOT / "samples/tanh.json", "--wrt", "a", "--save", "da.json")
     assert (done.returncode, done.stderr) == (0, "saved: da.json\n")
     assert load(tmp_path / "da.json").outputs == ["dd/da"]
-    piped = cli("gradient", ROOT / "samples/tanh.json", "--second")
+    piped = call("gradient", ROOT / "samples/tanh.json", "--second")
     assert mgraph.loads(piped.stdout).outputs == ["d2d/da da", "d2d/da db", "d2d/db db"]
 
 

@@ -29,6 +29,7 @@ from mgraph.recording.value import apply
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = sorted([*(ROOT / "samples").glob("*.json"), *(ROOT / "samples").glob("*.json.gz")])
 SMALL = [path for path in SAMPLES if path.suffix == ".json"]
+EACH_SAMPLE = [*SMALL, *(pytest.param(path, marks=pytest.mark.slow) for path in SAMPLES if path not in SMALL)]
 
 with_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="the system's Graphviz (dot) is not installed")
 with_pure = pytest.mark.skipif(fallback() is None, reason="graphviz-pure has no wheel for this platform")

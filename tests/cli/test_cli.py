@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SAMPLES, Cli, command, with_dot
+from conftest import EACH_SAMPLE, ROOT, Cli, command, with_dot
 
 import mgraph
 from mgraph import Value, load
@@ -38,8 +38,7 @@ def test_run_prints_the_table_and_the_verdict(cli: Cli) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, RUN_TANH, "")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", EACH_SAMPLE, ids=lambda p: p.name)
 @pytest.mark.parametrize("verb", ["run", "verify", "info", "validate"])
 def test_every_sample_fits_80_columns(call: Cli, verb: str, path: Path) -> None:
     if path.suffix == ".gz" and verb == "verify":
@@ -341,9 +340,10 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
             ["run", S / "operations.json", "--set", "start=1"],
             "mgraph: --set: 'start' is a constant, which cannot be set; an input or a parameter can\n",
         ),
-        (
+        pytest.param(
             ["draw", S / "moons.json.gz", "x.svg"],
             "mgraph: 65,614 boxes are more than can be laid out in good time (at most 2,000); use --collapse fit, draw a part with --out NAME, or all of it with --force\n",
+            marks=pytest.mark.slow,
         ),
         (["run", TANH, "--set", "a"], "mgraph: --set: 'a' is not NAME=VALUE\nTry: mgraph run --help\n"),
         (["run", TANH, "--set", "a=1", "--set", "a=2"], "mgraph: --set: 'a' is set twice\nTry: mgraph run --help\n"),

@@ -78,35 +78,40 @@ def hostile(tmp_path: Path) -> Path:
     return tmp_path
 
 
+CALLS = [
+    ["run", "x.json"],
+    ["diff", "x.json", "y.json"],
+    ["validate", "broken.json"],
+    ["rows", "x.json", "bad.csv"],
+    [HOSTILE],
+]
+MORE_CALLS = [
+    ["run", "x.json", "--json"],
+    ["run", "x.json", "--save", "-"],
+    ["verify", "x.json"],
+    ["info", "x.json"],
+    ["info", "x.json", "--json"],
+    ["gradient", "x.json"],
+    ["export", "x.json", "--to", "python"],
+    ["info", "old.ipynb"],
+    ["validate", f"{HOSTILE}.json"],
+    ["run", f"{HOSTILE}"],
+    ["run", "x.json", "--set", f"{HOSTILE}=1"],
+    ["run", "x.json", "--set", HOSTILE],
+    ["run", "x.json", "--out", HOSTILE],
+    ["run", "x.json", f"--{HOSTILE}"],
+    ["run", "x.json", "--ulps", HOSTILE],
+    ["run", "x.json", "--draw", f"x.{HOSTILE}"],
+    ["run", "x.json", "--save", f"{HOSTILE}.json"],
+    ["draw", "x.json", f"{HOSTILE}.dot"],
+    ["rows", "x.json", "rows.csv"],
+    ["extract", "x.json", HOSTILE],
+]
+
+
 @pytest.mark.parametrize(
     "argv",
-    [
-        ["run", "x.json"],
-        ["run", "x.json", "--json"],
-        ["run", "x.json", "--save", "-"],
-        ["verify", "x.json"],
-        ["info", "x.json"],
-        ["info", "x.json", "--json"],
-        ["diff", "x.json", "y.json"],
-        ["gradient", "x.json"],
-        ["export", "x.json", "--to", "python"],
-        ["info", "old.ipynb"],
-        ["validate", "broken.json"],
-        ["validate", f"{HOSTILE}.json"],
-        ["run", f"{HOSTILE}"],
-        ["run", "x.json", "--set", f"{HOSTILE}=1"],
-        ["run", "x.json", "--set", HOSTILE],
-        ["run", "x.json", "--out", HOSTILE],
-        ["run", "x.json", f"--{HOSTILE}"],
-        ["run", "x.json", "--ulps", HOSTILE],
-        ["run", "x.json", "--draw", f"x.{HOSTILE}"],
-        ["run", "x.json", "--save", f"{HOSTILE}.json"],
-        ["draw", "x.json", f"{HOSTILE}.dot"],
-        ["rows", "x.json", "rows.csv"],
-        ["rows", "x.json", "bad.csv"],
-        ["extract", "x.json", HOSTILE],
-        [HOSTILE],
-    ],
+    [*CALLS, *(pytest.param(argv, marks=pytest.mark.slow) for argv in MORE_CALLS)],
     ids=lambda argv: " ".join(argv).replace(HOSTILE, "HOSTILE"),
 )
 def test_no_name_commands_the_terminal(hostile: Path, argv: list[str]) -> None:
@@ -174,6 +179,7 @@ def test_the_columns_that_a_text_takes(text: str, columns: int) -> None:
 # What is being done ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_after_two_seconds_a_terminal_says_what_is_being_done(tmp_path: Path) -> None:
     (tmp_path / "pipe.json").symlink_to("/dev/stdin")
     reader, writer = pty.openpty()
@@ -210,6 +216,7 @@ def test_the_share_of_a_table_that_is_done(monkeypatch: pytest.MonkeyPatch) -> N
     os.close(reader)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_kind_goes_to_a_file(tmp_path: Path) -> None:
     (tmp_path / "pipe.json").symlink_to("/dev/stdin")
     with subprocess.Popen([*MGRAPH, "info", "pipe.json"], cwd=tmp_path, stdin=-1, stdout=-1, stderr=-1) as process:
@@ -237,6 +244,7 @@ def test_a_full_standard_output(argv: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, message)
 
 
+@pytest.mark.slow
 @full
 def test_standard_error_closed_or_full_changes_no_exit_status(tmp_path: Path) -> None:
     for stream in ("2>&-", "2>/dev/full"):
@@ -255,6 +263,7 @@ def test_closed_standard_input_and_output(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "mgraph: standard output is closed\n")
 
 
+@pytest.mark.slow
 def test_the_reader_of_a_table_goes_away(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b\n" + "0.5,0.25\n" * 20_000)
     done = shell(f"$M rows {TANH} rows.csv | head -1", tmp_path)
@@ -302,6 +311,7 @@ def test_an_interrupt_while_it_works() -> None:
         assert interrupted(process) == b""
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_a_table_is_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "in.csv").symlink_to("/dev/stdin")
     with subprocess.Popen(
@@ -315,6 +325,7 @@ def test_an_interrupt_while_a_table_is_written_leaves_nothing(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("timeout") is None, reason="no timeout command")
 def test_a_shell_sees_130(tmp_path: Path) -> None:
     moons = S / "moons.json.gz"

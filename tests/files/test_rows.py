@@ -74,7 +74,6 @@ def test_the_command_line(call: Cli, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[0] == "t2"
 
 
-@pytest.mark.slow
 def test_fast_arithmetic_says_so(call: Cli, tmp_path: Path) -> None:
     pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
     (tmp_path / "rows.csv").write_text("a,b\n0.7,0.71\n")

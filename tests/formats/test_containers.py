@@ -264,7 +264,6 @@ def test_a_broken_graph_does_not_hide_the_others(call: Cli, tmp_path: Path) -> N
         load(f"{path}#2")
 
 
-@pytest.mark.slow
 def test_the_cli_on_a_notebook(call: Cli, tmp_path: Path) -> None:
     wrong = {
         "mgraph": 1,
@@ -428,7 +427,6 @@ def test_a_large_document_is_left_out_and_the_cell_says_so(monkeypatch: pytest.M
     assert "image/svg+xml" not in found or note in found["text/html"]
 
 
-@pytest.mark.slow
 def test_a_value_with_a_long_history_is_not_recorded_to_be_shown() -> None:
     y = Value(1.0)
     for _ in range(60_000):

@@ -93,7 +93,6 @@ def test_every_op_comes_back(op: str) -> None:
                 assert ulps(got + 0.0, want + 0.0) <= to_cppad.ULPS.get(op, 0), (operands, got, want)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_random_graphs(seed: int) -> None:
     ops = tuple(op for op in OPS if op not in to_cppad.ULPS)
@@ -317,7 +316,6 @@ BROKEN: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("graph", "says"), BROKEN)
 def test_refusals(graph: Any, says: str) -> None:
     with pytest.raises(FormatError) as caught:

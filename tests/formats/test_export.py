@@ -186,7 +186,9 @@ def test_samples(path: Path, to: str, tmp_path: Path) -> None:
     assert slopes == pytest.approx([run.grad[name] for name in leaves(graph)], rel=1e-11, abs=1e-15)
 
 
-@pytest.mark.parametrize("to", [*PROGRAMS, "sympy"])
+@pytest.mark.parametrize(
+    "to", ["python", "numpy", "c", "sympy", *(pytest.param(to, marks=pytest.mark.slow) for to in ("torch", "jax"))]
+)
 def test_every_program_runs_as_a_script(to: str, tmp_path: Path) -> None:
     """Of every op, so that every helper is in it; it prints the outputs and the gradients."""
     needs(to)

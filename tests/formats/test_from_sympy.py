@@ -131,7 +131,6 @@ def test_deep_expressions() -> None:
         read(deep)
 
 
-@pytest.mark.slow
 def test_refusals() -> None:
     def said(expression: Any, error: type[Exception] = FormatError, **options: Any) -> str:
         with pytest.raises(error) as refused:

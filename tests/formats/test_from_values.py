@@ -505,7 +505,6 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusals(name: str) -> None:
     make, message = REFUSED[name]

@@ -640,6 +640,7 @@ def call(name: str, *inputs: str, to: str = "y", domain: str = "theirs") -> Any:
     return helper.make_node(name, inputs, [to], domain=domain)
 
 
+@pytest.mark.slow
 def test_a_small_file_cannot_ask_for_much() -> None:
     """A shape costs a few bytes, and each number that it asks for about a kilobyte and 20 microseconds."""
     few = model_of(NEG, {"x": [900_000]}, ["y"])

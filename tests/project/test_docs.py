@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from arithmetic.test_ops import points
 from click.testing import CliRunner
-from conftest import ROOT, SAMPLES, command, random_value, script
+from conftest import ROOT, SAMPLES, Cli, random_value, script
 
 import mgraph
 from mgraph import loads
@@ -73,11 +73,11 @@ def test_the_tour_computes_what_mgraph_computes() -> None:
 
 
 @pytest.mark.parametrize("page", of("console"), ids=page_name)
-def test_console_blocks_print_what_they_show(page: Path) -> None:
+def test_console_blocks_print_what_they_show(page: Path, call: Cli, tmp_path: Path) -> None:
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
     for block in blocks(page, "console"):
         first, _, shown = block.partition("\n")
-        argv = shlex.split(first.removeprefix("$ mgraph "))
-        done = subprocess.run([command(), *argv], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = call(*shlex.split(first.removeprefix("$ mgraph ")))
         assert done.stdout == shown and done.stderr == ""
 
 

@@ -24,7 +24,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
     [
         (["-m", "ruff", "check", "."], "ruff"),
         (["-m", "ruff", "format", "--check", "."], "ruff"),
-        (["-m", "mypy"], "mypy"),
+        pytest.param(["-m", "mypy"], "mypy", marks=pytest.mark.slow),
         (["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"], "importlinter"),
     ],
     ids=["lint", "format", "types", "imports"],

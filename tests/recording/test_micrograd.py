@@ -164,6 +164,7 @@ for k in range(100):
 """The code of micrograd's demo.ipynb, but for the plots and for where the moons come from."""
 
 
+@pytest.mark.slow
 def test_micrograds_demo_with_only_its_imports_changed_trains_to_micrograds_losses(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -138,6 +138,7 @@ def checked(checker: str, *scripts: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_right_lines_pass_and_wrong_ones_are_errors(checker: str, tmp_path: Path) -> None:
     right, program, wrong, empty = (tmp_path / f"{name}.py" for name in ("right", "program", "wrong", "empty"))

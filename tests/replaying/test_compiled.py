@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HOSTILE, ROOT, SAMPLES, bits, random_document, random_value
+from conftest import EACH_SAMPLE, HOSTILE, ROOT, bits, random_document, random_value
 
 pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
 import numpy as np
@@ -48,7 +48,7 @@ def test_the_bits_of_the_reference_on_random_graphs_of_every_op() -> None:
     assert nonfinite > 500  # so that the careful backward pass has been through it too
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", EACH_SAMPLE, ids=lambda p: p.stem)
 def test_the_bits_of_the_reference_on_the_samples(path: Path) -> None:
     graph = load(path)
     a, b = graph.replay(engine="reference"), graph.replay(engine="compiled")
@@ -187,7 +187,6 @@ def refusals() -> list[tuple[str, Any, str]]:
     ]  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("what", "call", "message"), refusals(), ids=[each[0] for each in refusals()])
 def test_refusals(what: str, call: Any, message: str) -> None:
     with pytest.raises(ReplayError) as caught:
@@ -270,6 +269,7 @@ except ReplayError as error:
     assert python(code).stdout == f"reference\n{line}\n"
 
 
+@pytest.mark.slow
 def test_compiling_writes_no_file_and_reads_none_but_sources() -> None:
     """So there is no cache that could be damaged, full, or somebody else's."""
     code = f"""

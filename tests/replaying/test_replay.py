@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from conftest import ROOT, SAMPLES, random_value, torch_function
+from conftest import EACH_SAMPLE, ROOT, random_value, torch_function
 
 import mgraph
 from mgraph import Graph, ReplayError, Value, load
@@ -30,8 +30,7 @@ def test_the_texts_numbers() -> None:
     assert run.outputs == {"d": 0.9162542319535778}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", EACH_SAMPLE, ids=lambda p: p.name)
 def test_samples_replay_to_what_they_record(path) -> None:
     graph = load(path)
     run = graph.replay()

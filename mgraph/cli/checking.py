@@ -56,6 +56,8 @@ def verify(paths: tuple[str, ...], ulps: int | None, strict: bool, no_difference
 
 def _verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_json: bool) -> int:
     from mgraph.cli import reports
+    from mgraph.showing import results
+    from mgraph.showing.as_text import lines
 
     entries, whole = _entries(file)
     status, found = 0, []
@@ -69,8 +71,8 @@ def _verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_
         status = max(status, int(not report.ok))
         found.append(reports.report_json(entry.name, report))
         if not as_json:
-            lines = reports.report_lines(report)
-            show(lines if whole else [reports.heading(entry.name, entry.place, entry.graph), *lines, ""])
+            found_lines = lines(results.report(report))
+            show(found_lines if whole else [reports.heading(entry.name, entry.place, entry.graph), *found_lines, ""])
     if as_json:
         show_json(found[0] if whole else {"file": file, "graphs": found})
     return status
@@ -164,6 +166,8 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
     """
     from mgraph.cli import diff_report
     from mgraph.files import atomic
+    from mgraph.showing import differences
+    from mgraph.showing.as_text import lines
 
     if old == new == atomic.STANDARD:
         raise click.UsageError("A and B would both read standard input")
@@ -177,7 +181,7 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
     if as_json:
         show_json({"a": old, "b": new, **diff_report.as_json(found)})
     else:
-        show(diff_report.lines(found, width()))
+        show(lines(differences.diff(found), width()))
     if draw:
         say(f"drawn: {draw}")
     return 0 if found.same else 1

@@ -221,8 +221,10 @@ def fit(
     """
     from mgraph.api import fit as fitted
     from mgraph.api import read_columns
-    from mgraph.cli import chart, reports
+    from mgraph.cli import reports
     from mgraph.files import atomic
+    from mgraph.showing import chart, results
+    from mgraph.showing.as_text import lines
 
     refuse_one_place(save, as_json, "--plot", plot)
     if plot:
@@ -261,7 +263,7 @@ def fit(
         parameters = reports.parameters(found.graph, moved)
         show_json({"losses": found.losses, "engine": found.engine, "parameters": parameters})
     elif save != atomic.STANDARD:
-        show(reports.fit_lines(found))
+        show(lines(results.fit(found.losses, found.engine)))
     _tell(drawn=plot, saved=save)
 
 

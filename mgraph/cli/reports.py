@@ -6,112 +6,31 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from mgraph.cli.run_table import table
-from mgraph.cli.terminal import Line, Styled, cut
 from mgraph.document.model import VERSION
 from mgraph.document.model import number as json_number
-from mgraph.document.spelling import number
 from mgraph.errors import printable
+from mgraph.showing import results
+from mgraph.showing.as_text import cut, lines
+from mgraph.showing.blocks import Line, Styled
 
 if TYPE_CHECKING:
-    from mgraph.api import Entry, Fit
+    from mgraph.api import Entry
     from mgraph.checking.audit import Discrepancy, Report
     from mgraph.graph import Graph
     from mgraph.replaying.run import Run
 
-SOME = 10
-"""Entries of a list at the most."""
-
 
 def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, everything: bool) -> list[Line]:
-    """A run: its title, the table, the first number that is not finite, the verdict."""
-    head, *rows = table(run._shown(), run.data, run.grad, width, full, everything)
-    lines: list[Line] = [] if graph.title is None else [Styled(graph.title, "title")]
-    lines += [Styled(head, "head"), *rows]
-    bad = run.first_nonfinite()
-    if bad is not None:
-        causes = [f"{name} = {number(x)}" if name in run.data else number(x) for name, x in bad.operands]
-        origin = f", of {' and '.join(causes)}" if causes else ""
-        made = _made(run._wiring.nodes[run._wiring.index[bad.node]].get("source"))
-        lines.append(Styled(f"first not finite: {bad.node} = {number(bad.data)}{origin}{made}", "notice"))
+    """A run, and the verdict."""
     own = bool(run.overrides) or len(run.data) < len(graph)
-    return [*lines, f"engine: {run.engine}", verdict_line(report, "verdict on the record" if own else "verdict")]
-
-
-def fit_lines(found: Fit) -> list[str]:
-    """The loss before the first steps and every tenth of the way, and the loss that is left."""
-    last = len(found.losses) - 1
-    shown = sorted({*range(min(3, last)), *range(0, last, max(1, last // 10))})
-    width = len(f"{last:,}")
-    lines = [f"step {step:>{width},}  loss {number(found.losses[step])}" for step in shown]
-    ended = found.graph.meta["fit"].get("ended")
-    why = [] if ended is None else [f"ended by itself: {ended}"]
-    return [*lines, f"after {last:,} steps, loss {number(found.losses[-1])}", *why, f"engine: {found.engine}"]
+    verdict = results.verdict(report, "verdict on the record" if own else "verdict")
+    return lines([*results.run(run, everything, "--all shows them"), verdict], width, full)
 
 
 def parameters(graph: Graph, names: Iterable[str] | None = None) -> dict[str, float | str]:
     """The parameters, or other leaves, by id, as JSON."""
     data = graph.data
     return _numbers({name: data[name] for name in (graph.parameters if names is None else names)})
-
-
-def verdict_line(report: Report, start: str = "verdict") -> Line:
-    """The closing line."""
-    verdict = Styled(report.verdict, "good" if report.ok else "bad")
-    return [f"{start}: ", verdict, f" ({report.data_checked:,} data and {report.grad_checked:,} grad checked)"]
-
-
-def report_lines(report: Report) -> list[Line]:
-    """What ``verify`` found, question by question, and the verdict."""
-    checked = f"{report.data_checked:,} data and {report.grad_checked:,} grad"
-    lines: list[Line] = [f"audit    {checked} against the recorded numbers they were made of"]
-    lines += _some(
-        [
-            f"{each.node}: {each.field} is {number(each.recorded)}, should be {number(each.expected)}"
-            f" ({_ulps(each.ulps)})" + _made(each.source)
-            for each in report.culprits
-        ]
-    )
-    lines += _some([f"{name}: a leaf that disagrees with all computed from it" for name in report.suspects])
-    if report.missing:
-        lines.append(f"replay   not possible: no number for {', '.join(report.missing[:SOME])}")
-    else:
-        lines += [f"replay   data: {_worst(report.replayed.data)}", f"replay   grad: {_worst(report.replayed.grad)}"]
-    found = report.differences
-    if found is not None:
-        of = f" of {found.candidates:,}" if len(found.compared) < found.candidates else ""
-        off = f"{len(found.refuted):,} refuted" if found.refuted else "all agree within their error estimates"
-        compared = f"{len(found.compared):,}{of} gradients compared: {off}"
-        none = f"no gradient compared: none of {len(found.skipped):,} has a finite difference"
-        lines.append(f"finite   {compared if found.compared else none}")
-        lines += _some(
-            [
-                f"{each.node}: grad is {number(each.grad)}, finite differences give"
-                f" {each.estimate:.10g} ± {each.error:.2g}"
-                for each in found.refuted
-            ]
-        )
-        lines += _some([f"{name} skipped: {reason}" for name, reason in found.skipped.items()])
-    return [*lines, verdict_line(report)]
-
-
-def _made(source: str | None) -> str:
-    return "" if source is None else f", made at {source}"
-
-
-def _some(lines: list[str]) -> list[str]:
-    more = [f"… and {len(lines) - SOME:,} more"] if len(lines) > SOME else []
-    return [f"         {line}" for line in lines[:SOME] + more]
-
-
-def _worst(found: Discrepancy | None) -> str:
-    return f"{_ulps(found.ulps)} at most, at {found.node}" if found else "0 ulp"
-
-
-def _ulps(distance: int) -> str:
-    from mgraph.checking.audit import count_ulps
-
-    return count_ulps(distance)
 
 
 def facts(graph: Graph) -> dict[str, Any]:

@@ -10,13 +10,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TextIO
 
 import click
 
 from mgraph.errors import printable
+from mgraph.showing.as_text import WIDTH, cut, plain
+from mgraph.showing.blocks import Line, Styled
 
 STYLES: dict[str, dict[str, Any]] = {
     "title": {"bold": True},
@@ -29,25 +30,13 @@ PATIENCE = 2.0
 """Seconds after which a line says what is being done."""
 
 
-@dataclass(frozen=True)
-class Styled:
-    """A text and how it looks in colour: one of :data:`STYLES`."""
-
-    text: str
-    style: str
-
-
-Line = str | Styled | list[str | Styled]
-
-
 def painted(line: Line, coloured: bool) -> str:
     """The characters to print for a line."""
+    if not coloured:
+        return plain(line)
     pieces = line if isinstance(line, list) else [line]
     return "".join(
-        click.style(printable(each.text), **STYLES[each.style])
-        if coloured and isinstance(each, Styled)
-        else printable(each.text if isinstance(each, Styled) else each)
-        for each in pieces
+        click.style(plain(each), **STYLES[each.style] if isinstance(each, Styled) else {}) for each in pieces
     )
 
 
@@ -93,29 +82,7 @@ def width() -> int:
     """Columns to print in: the terminal's, else 80."""
     import shutil
 
-    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
-
-
-def cut(text: str, limit: int) -> str:
-    """The text in at most ``limit`` columns, with an ellipsis where it was cut."""
-    if cells(text) <= limit:
-        return text
-    kept, taken = 0, 0
-    for c in text:
-        taken += cells(c)
-        if taken > limit - 1:
-            break
-        kept += 1
-    return text[:kept] + "…"
-
-
-def cells(text: str) -> int:
-    """How many columns of a terminal a printable text takes."""
-    if text.isascii():
-        return len(text)
-    from wcwidth import wcswidth
-
-    return wcswidth(text)
+    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
 
 
 def _coloured(stream: Any) -> bool:
@@ -147,7 +114,7 @@ def working(what: str, size: int = 0, quiet: bool = False) -> Iterator[Callable[
             share = f"{min(100, 100 * done // size)} %, " if size else ""
             line = f"{printable(what)}: {share}{monotonic() - start:.0f} s"
             with suppress(OSError):
-                columns = os.get_terminal_size(stream.fileno()).columns or 80  # 0: the terminal does not know
+                columns = os.get_terminal_size(stream.fileno()).columns or WIDTH  # 0: the terminal does not know
                 stream.write(f"\r{cut(line, columns - 1)}\x1b[K")
                 stream.flush()
         with suppress(OSError):

@@ -13,16 +13,18 @@ from conftest import ROOT, SMALL, random_document, random_value
 from mgraph import Graph, Value, load, record
 from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.checking.diff import Cause, Diff, union
-from mgraph.cli.diff_report import as_json, lines
+from mgraph.cli.diff_report import as_json
 from mgraph.cli.terminal import painted
 from mgraph.document.canonical_order import numbering
+from mgraph.showing import differences
+from mgraph.showing.as_text import lines
 
 TANH = load(ROOT / "samples" / "tanh.json")
 SEEDS = range(25)
 
 
 def text(found: Diff) -> str:
-    shown = [painted(line, coloured=False) for line in lines(found)]
+    shown = [painted(line, coloured=False) for line in lines(differences.diff(found))]
     assert max(map(len, shown)) <= 80
     return "\n".join(shown)
 

@@ -16,9 +16,10 @@ import mgraph
 from mgraph import Graph, Value
 from mgraph.arithmetic.ops import OPS
 from mgraph.checking import audit, finite_differences
-from mgraph.cli import reports
 from mgraph.replaying.plan import Plan, compile_plan
 from mgraph.replaying.reference import reference
+from mgraph.showing import results
+from mgraph.showing.as_text import lines
 
 trials = sample_script(ROOT / "exactness" / "differences")
 SMOOTH = [name for name, op in OPS.items() if op.kink is None]
@@ -147,7 +148,7 @@ def test_what_was_not_compared_is_said_with_the_reason() -> None:
     recipe = Graph({"mgraph": 1, "nodes": nodes, "outputs": ["y"], "seeds": {"y": "Infinity"}})
     report = recipe.with_run(recipe.replay()).verify()
     assert report.ok and report.differences is not None and report.differences.compared == []
-    assert reports.report_lines(report)[3:6] == [
+    assert lines(results.report(report))[3:6] == [
         "finite   no gradient compared: none of 2 has a finite difference",
         "         x skipped: its gradient is not finite",
         "         y skipped: its gradient is not finite",

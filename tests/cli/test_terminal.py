@@ -19,7 +19,8 @@ from conftest import ROOT
 
 import mgraph
 from mgraph import Value, load
-from mgraph.cli.terminal import cells, cut, working
+from mgraph.cli.terminal import working
+from mgraph.showing.as_text import cells, cut
 
 if os.name != "posix":
     pytest.skip("pseudo-terminals and signals as POSIX has them", allow_module_level=True)

@@ -15,7 +15,7 @@ from conftest import ROOT, Cli
 
 import mgraph
 from mgraph import Graph, ReplayError, Value, fit, load, parameter, record
-from mgraph.cli.chart import curve
+from mgraph.showing.chart import curve
 
 ENGINES = ["reference", *(["compiled"] if importlib.util.find_spec("llvmlite") else [])]
 NOTEBOOK = {0: 0.8958441028683222, 1: 1.7235905336972022, 2: 0.7429006313851131}

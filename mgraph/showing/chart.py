@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-from mgraph.cli.terminal import cut
 from mgraph.errors import DrawError, printable
 from mgraph.files.atomic import display
+from mgraph.showing.as_text import cut
 
 
 def ending(path: str) -> str:

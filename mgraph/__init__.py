@@ -149,10 +149,16 @@ def _display(shown: Any) -> dict[str, Any]:
     return content(shown)
 
 
+def _text(shown: Any) -> str:
+    from mgraph.cells import text
+
+    return text(shown)
+
+
 def _on_ufunc(*args: Any, **options: Any) -> Any:
     from mgraph.recording.numpy_arrays import ufunc_on_values
 
     return ufunc_on_values(*args, **options)
 
 
-seams.display, seams.on_ufunc = _display, _on_ufunc
+seams.display, seams.text, seams.on_ufunc = _display, _text, _on_ufunc

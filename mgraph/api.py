@@ -10,6 +10,7 @@ from math import nan
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
+from mgraph import seams
 from mgraph.document import model as _document
 from mgraph.document.collector import collector_paused
 from mgraph.document.model import Document
@@ -243,7 +244,7 @@ def _bits(numbers: Iterable[float | None]) -> bytes:
 
 
 class Fit(NamedTuple):
-    """What :func:`fit` returns."""
+    """What :func:`fit` returns. ``print`` shows the losses."""
 
     graph: Graph
     """A new graph, which records the leaves found, and what they make of the recorded inputs."""
@@ -251,6 +252,15 @@ class Fit(NamedTuple):
     """The loss before each step, and last the loss that is left."""
     engine: str
     """Which engine replayed."""
+
+    def __repr__(self) -> str:
+        return f"<Fit {len(self.losses) - 1:,} steps, loss {self.losses[0]!r} → {self.losses[-1]!r}>"
+
+    def __str__(self) -> str:
+        return seams.text(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
+        return seams.display(self)
 
 
 Entry.__module__ = Fit.__module__ = "mgraph"

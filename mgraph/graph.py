@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mgraph import seams
 from mgraph.document import model as _document
 from mgraph.document.collector import collector_paused
 from mgraph.document.model import Document
@@ -302,9 +303,7 @@ class Graph(View):
         return drawing
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
-        from mgraph.drawing.display import bundle, for_cell
-
-        return bundle(self.document, lambda: for_cell(self.draw), repr(self))
+        return seams.display(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the document: ``.json``, ``.json.gz``, or ``-`` for standard output. Raises FileError."""

@@ -1,6 +1,6 @@
 """Where a lower room calls a higher one: by these variables, which ``mgraph/__init__`` sets when it is imported.
 
-So values and replays import nothing of what is built on them. On their own they do what is set here.
+So values, replays and reports import nothing of what is built on them. On their own they do what is set here.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ def _not_recorded(ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
 
 
 display: Callable[[Any], dict[str, Any]] = _as_text
-"""What a notebook's cell shows of a value or a run, by MIME type."""
+"""What a notebook's cell shows of a value or a result, by MIME type."""
+text: Callable[[Any], str] = repr
+"""What ``print`` says of a result: the lines that the command line prints."""
 on_ufunc: Callable[..., Any] = _not_recorded
 """What a NumPy function does to values."""

@@ -11,7 +11,9 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import nan
+from typing import Any
 
+from mgraph import seams
 from mgraph.arithmetic.ops import LEAVES
 from mgraph.checking.finite_differences import Differences, differentiate
 from mgraph.document.strict_json import EXACT_INT
@@ -74,7 +76,7 @@ class Replayed:
 
 @dataclass(frozen=True)
 class Report:
-    """What ``verify`` found. ``ok`` is the verdict; exit status 0 if it holds, else 1."""
+    """What ``verify`` found. ``ok`` is the verdict; exit status 0 if it holds, else 1. ``print`` shows all of it."""
 
     __module__ = "mgraph"
 
@@ -133,6 +135,15 @@ class Report:
         if not self.data_checked + self.grad_checked:
             return "nothing recorded to check"
         return f"within {count_ulps(self.within)}" if self.within else "exact"
+
+    def __repr__(self) -> str:
+        return f"<Report {self.verdict}, {self.data_checked:,} data and {self.grad_checked:,} grad checked>"
+
+    def __str__(self) -> str:
+        return seams.text(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
+        return seams.display(self)
 
 
 def count_ulps(distance: int) -> str:

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
+from mgraph import seams
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
 from mgraph.checking.audit import ulps
 from mgraph.checking.node_matching import matched, operand_changes
@@ -55,7 +57,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Diff:
-    """What :func:`diff` found. The last four do not make two graphs different."""
+    """What :func:`diff` found. The last four do not make two graphs different. ``print`` shows all of it."""
 
     __module__ = "mgraph"
 
@@ -78,6 +80,26 @@ class Diff:
     def same(self) -> bool:
         """Whether both are the same computation of the same numbers."""
         return not (self.causes or self.moved or self.unexplained)
+
+    @property
+    def verdict(self) -> str:
+        """``same``, or ``different: 1 cause, 6 numbers moved``."""
+        counts = (
+            (self.causes, "cause", ""),
+            (self.moved, "number", " moved"),
+            (self.unexplained, "number", " unexplained"),
+        )
+        some = [f"{len(each):,} {what}{'s' * (len(each) > 1)}{more}" for each, what, more in counts if each]
+        return f"different: {', '.join(some)}" if some else "same"
+
+    def __repr__(self) -> str:
+        return f"<Diff {self.verdict}>"
+
+    def __str__(self) -> str:
+        return seams.text(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
+        return seams.display(self)
 
 
 def diff(a: Wiring, b: Wiring) -> Diff:

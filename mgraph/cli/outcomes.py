@@ -54,7 +54,7 @@ def verified(entry: Entry, ulps: int | None, strict: bool, differences: bool) ->
     report = graph.verify(ulps, strict, finite_differences=differences)
     kinds = ("exact", "within", "differs", "not replayed", NOTHING)
     kind = next(kind for kind in kinds if report.verdict.startswith(kind))
-    lines = () if report.ok else tuple(painted(line, False) for line in reports.report_lines(report))
+    lines = () if report.ok else tuple(painted(line, False) for line in as_lines(results.report(report)))
     facts = {key: value for key, value in reports.report_json("", report).items() if key != "file"}
     return Outcome(entry.name, kind, int(not report.ok), report.verdict, facts, len(graph), lines)
 

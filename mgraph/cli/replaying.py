@@ -263,7 +263,7 @@ def fit(
         parameters = reports.parameters(found.graph, moved)
         show_json({"losses": found.losses, "engine": found.engine, "parameters": parameters})
     elif save != atomic.STANDARD:
-        show(lines(results.fit(found.losses, found.engine)))
+        show(lines(results.fit(found.losses, found.engine, found.graph.meta["fit"].get("ended"))))
     _tell(drawn=plot, saved=save)
 
 

@@ -11,7 +11,7 @@ from mgraph.document.model import number as json_number
 from mgraph.errors import printable
 from mgraph.showing import results
 from mgraph.showing.as_text import cut, lines
-from mgraph.showing.blocks import Line, Styled
+from mgraph.showing.blocks import COMMAND, Line, Styled
 
 if TYPE_CHECKING:
     from mgraph.api import Entry
@@ -24,7 +24,7 @@ def run_lines(graph: Graph, run: Run, report: Report, width: int, full: bool, ev
     """A run, and the verdict."""
     own = bool(run.overrides) or len(run.data) < len(graph)
     verdict = results.verdict(report, "verdict on the record" if own else "verdict")
-    return lines([*results.run(run, everything, "--all shows them"), verdict], width, full)
+    return lines([*results.run(run, everything, COMMAND), verdict], width, full)
 
 
 def parameters(graph: Graph, names: Iterable[str] | None = None) -> dict[str, float | str]:

@@ -1,4 +1,4 @@
-"""A picture to be laid out, with the document that it shows: as a file's bytes, and as what a notebook's cell holds."""
+"""A picture to be laid out, with the document that it shows."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from typing import Any
 
 import graphviz
 
+from mgraph import seams
 from mgraph.document import model as _document
 from mgraph.document.model import Document
 from mgraph.drawing import graphviz_program
 from mgraph.drawing.labels import plain, quoted
 from mgraph.errors import DrawError
-from mgraph.files import atomic, notebook, png, svg
+from mgraph.files import atomic, png, svg
 
 limit = 2_000_000
 """The largest document that a notebook's cell holds, in bytes. Set ``mgraph.drawing.display.limit`` to change
 it."""
+PATIENCE = 20.0
+"""Seconds that a picture for a cell may take."""
 CELL = 868
 """Pixels that a cell of JupyterLab is wide, on a screen of 1,280."""
 FACES = b'font-family="ui-monospace,Menlo,Consolas,DejaVu Sans Mono,Courier,monospace"'
@@ -54,20 +57,19 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
         if kind not in graphviz_program.FORMATS:
             raise DrawError(f"{atomic.display(path)}: a picture's name ends in .svg, .png, .pdf or .dot")
         if kind == "svg":
-            return self._svg(timeout, embed)
+            return self.svg(timeout, embed)
         drawn = graphviz_program.laid_out(self.source, kind, self.boxes, timeout)
         return png.embed(drawn, _document.dump(self.document)) if embed and self.document and kind == "png" else drawn
 
-    def _svg(self, timeout: float, embed: bool) -> bytes:
+    def svg(self, timeout: float, embed: bool) -> bytes:
+        """The picture as SVG; see :meth:`to_bytes`."""
         drawn = graphviz_program.laid_out(self.source, "svg", self.boxes, timeout)
         if embed and self.document:
             drawn = svg.embed(drawn, _document.dump(self.document))
         return _named(drawn, self.title, self.description)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
-        if self.document is None:
-            return {"image/svg+xml": self._svg(120.0, embed=False).decode(), "text/plain": repr(self)}
-        return bundle(self.document, lambda: self._svg(20.0, embed=False).decode(), repr(self))
+        return seams.display(self)
 
 
 def _named(picture: bytes, title: str, description: str) -> bytes:
@@ -80,14 +82,14 @@ def _named(picture: bytes, title: str, description: str) -> bytes:
     return picture[:start] + b"\n<title>%b</title>\n<desc>%b</desc>" % (name, words) + picture[start:]
 
 
-def for_cell(draw: Callable[..., Drawing]) -> str:
+def for_cell(draw: Callable[..., Drawing]) -> bytes:
     """The SVG that a cell shows of its own accord: of 150 boxes at most, and no wider than the cell if that can be.
 
     ``draw`` takes the options of :func:`mgraph.drawing.dot_text.draw`. Left to right comes first, the compact style
     second, and top to bottom last, where only that fits. Raises DrawError.
     """
     compact = {"style": "compact", "collapse": "fit"}
-    found: dict[str, str] = {}
+    found: dict[str, bytes] = {}
     for options in ({"collapse": "fit"}, compact, {**compact, "direction": "TB"}):
         drawing = draw(**options)
         if drawing.folded:
@@ -95,37 +97,16 @@ def for_cell(draw: Callable[..., Drawing]) -> str:
             note = f"{drawing.description.split(';')[0]} in {drawing.boxes} boxes. {how}"
             drawing.attr(label=quoted(note), labelloc="b", labeljust="l", fontsize="10")
         if drawing.source not in found and not (drawing.folded and found):
-            found[drawing.source] = shown = drawing._svg(20.0, embed=False).decode()
+            found[drawing.source] = shown = drawing.svg(PATIENCE, embed=False)
             if _width(shown) <= CELL:
                 return shown
     return list(found.values())[max(len(found) - 2, 0)]
 
 
-def _width(picture: str) -> float:
+def _width(picture: bytes) -> float:
     """How wide an SVG of Graphviz is, in pixels: it says so in points."""
-    found = re.search(r'<svg[^>]* width="([0-9.]+)pt"', picture)
+    found = re.search(rb'<svg[^>]* width="([0-9.]+)pt"', picture)
     return float(found[1]) * 96 / 72 if found else 0.0
-
-
-def bundle(document: Document, picture: Callable[[], str], text: str) -> dict[str, Any]:
-    """What a notebook's cell holds of a graph, by MIME type: its picture, a line of text, and the document.
-
-    ``picture`` returns the SVG. Without a program to draw there is no picture; of a document over :data:`limit`
-    bytes there is a note that it was left out.
-    """
-    found: dict[str, Any] = {}
-    try:
-        found["image/svg+xml"] = picture()
-    except DrawError as error:
-        text += f"\n(no picture: {error})"
-    raw = _document.dump(document)
-    if len(raw) <= limit:
-        found[notebook.MIME] = notebook.embed(document, raw)
-    else:
-        text += "\n" + left_out(f"{len(raw):,}")
-        if "image/svg+xml" in found:  # a notebook shows the richest type only: the note must be in it
-            found["text/html"] = f"{found['image/svg+xml']}<p>{left_out(f'{len(raw):,}')}</p>"
-    return {**found, "text/plain": text}
 
 
 def left_out(size: str) -> str:

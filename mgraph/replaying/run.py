@@ -29,7 +29,7 @@ class Nonfinite:
 
 @dataclass(frozen=True)
 class Run:
-    """What one replay gave. Nothing in it changes the document that was replayed.
+    """What one replay returned. Nothing in it changes the document that was replayed. ``print`` shows it as a table.
 
     ``data`` has every node, ``grad`` every node but constants (empty without a backward pass). ``overrides`` are
     the numbers that were given, by id.
@@ -75,6 +75,13 @@ class Run:
         """The wiring to show this run by: an operation that was given a number is an input."""
         whatif = any("args" in self._wiring.nodes[self._wiring.index[name]] for name in self.overrides)
         return Wiring(recorded(self)) if whatif else self._wiring
+
+    def __repr__(self) -> str:
+        some = ", ".join(f"{name} = {x!r}" for name, x in list(self.outputs.items())[:4])
+        return f"<Run {some}{', …' * (len(self.outputs) > 4)}>"
+
+    def __str__(self) -> str:
+        return seams.text(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
         return seams.display(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,15 @@ class Column:
     head: str
     cells: Sequence[str | float | None]
     """One a row: texts, or numbers with None where there is none."""
-    kind: Literal["text", "number", "note"] = "number"
-    """Texts may be cut and numbers rounded where there is little room; notes stay as they are."""
+    kind: Literal["text", "path", "number", "note"] = "number"
+    """Where there is little room texts may be cut, paths in front, and numbers rounded; notes stay as they are."""
     signed: bool = False
     """Whether the sign of its numbers is worth a colour, as that of gradients is."""
+
+    @property
+    def textual(self) -> bool:
+        """Whether its cells are texts for people, or else figures to stand below one another."""
+        return self.kind in ("text", "path")
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,20 @@ class Table:
 
     columns: list[Column]
     hidden: str = ""
-    """What is not shown, and how to see it."""
+    """Which rows are not shown, and how to see them."""
+    how: str = "--full shows them"
+    """How to see columns that do not fit."""
 
 
 Block = Line | Entry | Table
+
+
+class How(NamedTuple):
+    """How to see what a table leaves out."""
+
+    rows: str
+    columns: str
+
+
+PYTHON = How("run.data and run.grad have them", "run.outputs has them")
+COMMAND = How("--all shows them", "--full shows them")

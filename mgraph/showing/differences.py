@@ -14,21 +14,12 @@ SOME = 20
 def diff(found: Diff) -> list[Block]:
     """The verdict, the causes, the numbers that moved, and the notes."""
     return [
-        Styled("same", "good") if found.same else Styled(f"different: {_counts(found)}", "bad"),
+        Styled(found.verdict, "good" if found.same else "bad"),
         *_listed("causes", [_cause(each) for each in found.causes]),
         *_moves("moved", found.moved),
         *_moves("unexplained", found.unexplained),
         *_listed("notes", _notes(found)),
     ]
-
-
-def _counts(diff: Diff) -> str:
-    counts = (
-        (diff.causes, "cause", ""),
-        (diff.moved, "number", " moved"),
-        (diff.unexplained, "number", " unexplained"),
-    )
-    return ", ".join(f"{len(some):,} {what}{'s' * (len(some) > 1)}{more}" for some, what, more in counts if some)
 
 
 def _cause(cause: Cause) -> str:

@@ -10,7 +10,8 @@ from mgraph.document.model import Node
 from mgraph.document.spelling import expression, number, title
 from mgraph.document.wiring import Wiring
 from mgraph.replaying.run import Run
-from mgraph.showing.blocks import Block, Column, Entry, Line, Styled, Table
+from mgraph.showing.blocks import PYTHON, Block, Column, Entry, How, Line, Styled, Table
+from mgraph.showing.derivatives import matrix
 
 ROWS = 40
 """Rows of a table at the most, unless all are asked for."""
@@ -18,12 +19,16 @@ SOME = 10
 """Entries of a list at the most."""
 
 
-def run(found: Run, everything: bool = False, how: str = "its data and grad have all") -> list[Block]:
-    """A run: its title, the table, the first number that is not finite, the engine. ``how`` to see hidden rows."""
+def run(found: Run, everything: bool = False, how: How = PYTHON) -> list[Block]:
+    """A run: its title, the table (of derivatives, the matrix), the first number that is not finite, the engine."""
     wiring = found._shown()
     name = wiring.document.get("title")
     blocks: list[Block] = [] if name is None else [Styled(name, "title")]
-    blocks.append(numbers(wiring, found.data, found.grad, everything, how))
+    derivatives = matrix(wiring, found.data, everything, how)
+    if derivatives is not None:
+        blocks.append(derivatives)
+    if derivatives is None or everything:
+        blocks.append(numbers(wiring, found.data, found.grad, everything, how))
     bad = found.first_nonfinite()
     if bad is not None:
         causes = [f"{name} = {number(x)}" if name in found.data else number(x) for name, x in bad.operands]
@@ -33,7 +38,7 @@ def run(found: Run, everything: bool = False, how: str = "its data and grad have
     return [*blocks, f"engine: {found.engine}"]
 
 
-def numbers(wiring: Wiring, data: Mapping[str, float], grad: Mapping[str, float], everything: bool, how: str) -> Table:
+def numbers(wiring: Wiring, data: Mapping[str, float], grad: Mapping[str, float], everything: bool, how: How) -> Table:
     """Name, op with its operands, data and grad of each node.
 
     Of more than 40 nodes the leaves and outputs are shown, at most 20 of each, unless ``everything``.
@@ -48,7 +53,7 @@ def numbers(wiring: Wiring, data: Mapping[str, float], grad: Mapping[str, float]
     if grad:
         columns.append(Column("grad", [grad.get(node["id"]) for node in nodes], signed=True))
     hidden = len(wiring) - len(nodes)
-    return Table(columns, f"… {hidden:,} of {len(wiring):,} rows are hidden; {how}" if hidden else "")
+    return Table(columns, f"… {hidden:,} of {len(wiring):,} rows are hidden; {how.rows}" if hidden else "")
 
 
 def _chosen(wiring: Wiring) -> Sequence[Node]:
@@ -60,14 +65,22 @@ def _chosen(wiring: Wiring) -> Sequence[Node]:
     return [node for node in wiring.nodes if node["id"] in keep]
 
 
-def fit(losses: Sequence[float], engine: str, ended: str | None = None) -> list[Block]:
-    """The loss before the first steps and every tenth of the way, and the loss that is left."""
+def fit(losses: Sequence[float], engine: str, ended: str | None = None, brief: bool = False) -> list[Block]:
+    """The loss before the first steps and every tenth of the way, or the first alone if brief; and the loss left.
+
+    ``ended`` says why the method ended by itself, if it did.
+    """
     last = len(losses) - 1
-    shown = sorted({*range(min(3, last)), *range(0, last, max(1, last // 10))})
+    shown = {*range(min(3, last)), *range(0, last, max(1, last // 10))}
     width = len(f"{last:,}")
-    lines = [f"step {step:>{width},}  loss {number(losses[step])}" for step in shown]
+    lines = [f"step {step:>{width},}  loss {number(losses[step])}" for step in sorted(shown)]
     why = [] if ended is None else [f"ended by itself: {ended}"]
-    return [*lines, f"after {last:,} steps, loss {number(losses[-1])}", *why, f"engine: {engine}"]
+    return [
+        *lines[: 1 if brief else None],
+        f"after {last:,} steps, loss {number(losses[-1])}",
+        *why,
+        f"engine: {engine}",
+    ]
 
 
 def verdict(report: Report, start: str = "verdict") -> Line:

@@ -271,13 +271,17 @@ def _simplified(op: str, refs: tuple[Ref, ...]) -> Ref | tuple[str, tuple[Ref, .
     return op, refs
 
 
-def _written(lifted: Lifted, terms: Sequence[Term], names: Sequence[str], title: str) -> Document:
+def _written(
+    lifted: Lifted, terms: Sequence[Term], names: Sequence[str], title: str, derivative: dict[str, Any] | None = None
+) -> Document:
+    """The document of these terms as outputs; its meta says which derivatives they are, for it to be shown so."""
     writer = _Writer(lifted)
     leaves = [value for value in lifted.values.values() if value.op in (INPUT, PARAMETER)]
     for value in topological_order((*leaves, *(term for term in terms if isinstance(term, Value)))):
         writer.write(value)
     outputs = [writer.output(term, name) for term, name in zip(terms, names, strict=True)]
-    return {"mgraph": 1, "title": title, "nodes": list(writer.nodes.values()), "outputs": outputs}
+    document: Document = {"mgraph": 1, "title": title, "nodes": list(writer.nodes.values()), "outputs": outputs}
+    return document if derivative is None else {**document, "meta": {"derivative": derivative}}
 
 
 def _nodes(wiring: Wiring, names: str | Iterable[str] | None, default: Sequence[str], purpose: str) -> list[str]:
@@ -316,7 +320,8 @@ def gradient(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) ->
         name = wiring.resolve(of)
         seeds = {lifted.values[name]: 1.0}
     terms = lifted.reverse(seeds, [lifted.values[each] for each in leaves])
-    return _written(lifted, terms, [_quotient(name, each) for each in leaves], f"Gradient of {name}")
+    names, told = [_quotient(name, each) for each in leaves], {"order": 1, "of": [name], "wrt": leaves}
+    return _written(lifted, terms, names, f"Gradient of {name}", told)
 
 
 def jacobian(wiring: Wiring, of: Iterable[str] | None, wrt: str | Iterable[str] | None) -> Document:
@@ -328,7 +333,8 @@ def jacobian(wiring: Wiring, of: Iterable[str] | None, wrt: str | Iterable[str] 
     for name in outputs:
         terms += lifted.reverse({lifted.values[name]: 1.0}, [lifted.values[each] for each in leaves])
     names = [_quotient(name, each) for name in outputs for each in leaves]
-    return _written(lifted, terms, names, f"Jacobian of {', '.join(outputs[:4])}")
+    told = {"order": 1, "of": outputs, "wrt": leaves}
+    return _written(lifted, terms, names, f"Jacobian of {', '.join(outputs[:4])}", told)
 
 
 def hessian(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) -> Document:
@@ -344,7 +350,7 @@ def hessian(wiring: Wiring, of: str | None, wrt: str | Iterable[str] | None) -> 
     for k, first in enumerate(lifted.reverse({lifted.values[name]: 1.0}, values)):
         terms += lifted.reverse({first: 1.0}, values[k:]) if isinstance(first, Value) else [0.0] * len(values[k:])
         names += [_quotient(name, leaves[k], each) for each in leaves[k:]]
-    return _written(lifted, terms, names, f"Hessian of {name}")
+    return _written(lifted, terms, names, f"Hessian of {name}", {"order": 2, "of": [name], "wrt": leaves})
 
 
 def jvp(wiring: Wiring, tangents: Mapping[str, float]) -> Document:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 @collector_paused()
 def load(path: str | os.PathLike[str]) -> Graph:
     """Read a graph: a document, plain or gzipped; a picture that carries one (.svg, .png); a notebook's
-    (``lesson.ipynb#2`` by its number, ``lesson.ipynb#loss`` by its title); ONNX (.onnx) or CppAD's JSON; ``-`` is
-    standard input.
+    (``lesson.ipynb#2`` by its number, ``lesson.ipynb#loss`` by its title), or those of a page that nbconvert or marimo
+    made of one (``lesson.html#2``); ONNX (.onnx) or CppAD's JSON; ``-`` is standard input.
 
     Nothing in a file is executed. Raises FileError if it cannot be read, DocumentError if it is not a document of
     format 1, FormatError if it is another tool's and cannot be imported.
@@ -55,7 +55,10 @@ class Entry(NamedTuple):
 
 @collector_paused()
 def contents(path: str | os.PathLike[str]) -> list[Entry]:
-    """Every graph in a file; a notebook has any number, some of them broken perhaps. Raises as :func:`load` does."""
+    """Every graph in a file; a notebook or a page has any number, some of them broken perhaps.
+
+    Raises as :func:`load` does.
+    """
     from mgraph.formats.opening import read_all
 
     return _entries(read_all(path))
@@ -76,7 +79,7 @@ def _entries(kept: list[Kept]) -> list[Entry]:
         try:
             graph = None if document is None else _graph(document, name)
         except DocumentError as broken:
-            if not place.startswith("cell"):
+            if not place.startswith(("cell", "line")):  # of many graphs in a file some may be broken
                 raise
             found.append(Entry(name, place, None, broken, number))
         else:

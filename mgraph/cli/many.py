@@ -11,8 +11,10 @@ import click
 
 from mgraph.cli.outcomes import NOTHING, Judge, Outcome, judged, unreadable
 from mgraph.cli.processes import MOST, in_order
-from mgraph.cli.terminal import Line, Styled, cells, complain, say, show, show_json, working
+from mgraph.cli.terminal import complain, say, show, show_json, working
 from mgraph.errors import FileError
+from mgraph.showing.as_text import cells
+from mgraph.showing.blocks import Line, Styled
 
 if TYPE_CHECKING:
     from mgraph.formats.finding import Found

@@ -48,13 +48,13 @@ Judge = Callable[["Entry"], Outcome]
 def verified(entry: Entry, ulps: int | None, strict: bool, differences: bool) -> Outcome:
     """A graph's numbers checked. Raises what is wrong with a broken one."""
     from mgraph.cli import reports
-    from mgraph.cli.terminal import painted
+    from mgraph.showing import as_text, results
 
     graph = _graph(entry)
     report = graph.verify(ulps, strict, finite_differences=differences)
     kinds = ("exact", "within", "differs", "not replayed", NOTHING)
     kind = next(kind for kind in kinds if report.verdict.startswith(kind))
-    lines = () if report.ok else tuple(painted(line, False) for line in as_lines(results.report(report)))
+    lines = () if report.ok else tuple(map(as_text.plain, as_text.lines(results.report(report))))
     facts = {key: value for key, value in reports.report_json("", report).items() if key != "file"}
     return Outcome(entry.name, kind, int(not report.ok), report.verdict, facts, len(graph), lines)
 

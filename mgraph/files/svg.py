@@ -59,8 +59,6 @@ def extract(raw: bytes) -> bytes | None:
     Entities are not expanded, nothing outside the file is read, and of a picture of any size only what is in front of
     the document is parsed.
     """
-    if raw[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
-        raise FormatError("a web page (HTML), not an SVG picture; save the picture, or the notebook, that is on it")
     told, parser = _Handler(), expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler, parser.EndElementHandler = told.start, told.end
     parser.CharacterDataHandler, parser.EntityDeclHandler = told.characters, told.entity

@@ -1,5 +1,5 @@
-"""Which graphs a file holds, be it a document, a picture, a notebook or another tool's graph, and which of them a name
-such as ``lesson.ipynb#loss`` means."""
+"""Which graphs a file holds, be it a document, a picture, a notebook, a page made of one or another tool's graph, and
+which of them a name such as ``lesson.ipynb#loss`` means."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ _PICKLE = (".pkl", ".pickle", ".joblib")
 
 
 def _documents(raw: bytes, path: str) -> Iterator[Kept]:
-    from mgraph.files import png, svg
+    from mgraph.files import png, svg, web_page
     from mgraph.formats import module
 
     where = atomic.display(path)
@@ -153,6 +153,8 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
             yield Kept(where, "", module("read.onnx").read(raw, Path(path).parent), None)
         elif png.match(raw):
             yield Kept(where, "PNG picture", _carried(png.extract(raw)), None)
+        elif web_page.match(raw):
+            yield from _page(raw, where)
         elif svg.match(raw):
             yield Kept(where, "SVG picture", _carried(svg.extract(raw)), None)
         else:
@@ -168,10 +170,29 @@ def _carried(text: bytes | None) -> Document:
     if text is None:
         raise FormatError(
             "no graph in this picture. mgraph puts one into each picture of a single graph that it draws, but not with"
-            " --no-embed, not into a picture of a difference (mgraph diff --draw), and not into a notebook's pictures"
-            " (the notebook has it); other programs may drop it when they save a picture"
+            " --no-embed, and not into a picture of a difference (mgraph diff --draw); other programs may drop it when"
+            " they save a picture"
         )
     return _document.parse(text)
+
+
+def _page(raw: bytes, where: str) -> Iterator[Kept]:
+    from mgraph.files import web_page
+
+    count = 0
+    for count, (place, text, scripted, error) in enumerate(web_page.extract(raw), 1):
+        name = f"{where}#{count}"
+        loaded = strict_json.as_browsers_do(text.encode()) if scripted else text
+        if error or loaded is None:
+            message = f"{name} ({place}): {error or 'what should be a document is not JSON'}"
+            yield Kept(name, place, None, FormatError(message), count)
+        else:
+            yield _checked(loaded, name, place)._replace(number=count)
+    if not count:
+        raise FormatError(
+            "no graph in this web page. A page that nbconvert or marimo makes of a notebook has those that cells of the"
+            " notebook showed, with mgraph 0.4 or later"
+        )
 
 
 def _json(raw: bytes, where: str) -> Iterator[Kept]:

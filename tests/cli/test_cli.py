@@ -235,7 +235,7 @@ def test_what_a_newcomer_types_first(call: Cli, tmp_path: Path) -> None:
     )
     (tmp_path / "page.html").write_text("<!DOCTYPE html>\n<html><p>text</html>")
     assert call("info", "page.html").stderr == (
-        "mgraph: page.html: a web page (HTML), not an SVG picture; save the picture, or the notebook, that is on it\n"
+        "mgraph: page.html: no graph in this web page. A page that nbconvert or marimo makes of a notebook has those that cells of the notebook showed, with mgraph 0.4 or later\n"
     )
 
 
@@ -244,8 +244,8 @@ def test_a_picture_of_a_difference_carries_no_graph_and_says_why(call: Cli, tmp_
     assert call("diff", TANH, S / "neuron.json", "--draw", "diff.png").returncode == 1
     assert call("run", "diff.png").stderr == (
         "mgraph: diff.png: no graph in this picture. mgraph puts one into each picture of a single graph that it draws,"
-        " but not with --no-embed, not into a picture of a difference (mgraph diff --draw), and not into a notebook's"
-        " pictures (the notebook has it); other programs may drop it when they save a picture\n"
+        " but not with --no-embed, and not into a picture of a difference (mgraph diff --draw); other programs may drop"
+        " it when they save a picture\n"
     )
 
 

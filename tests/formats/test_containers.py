@@ -110,7 +110,7 @@ def test_broken_pictures(tmp_path: Path) -> None:
         "e.svg": (b"<page><body/></page>", "XML, but no SVG picture: its root is <page>"),
         "h.svg": (
             b"<html><body/></html>",
-            "a web page (HTML), not an SVG picture; save the picture, or the notebook, that is on it",
+            "no graph in this web page. A page that nbconvert or marimo makes of a notebook has those that cells of the notebook showed, with mgraph 0.4 or later",
         ),
         "f.svg": (
             b"<svg><g></svg>",

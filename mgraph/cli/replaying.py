@@ -199,6 +199,7 @@ def rows(
 @ENGINE
 @click.option("--save", metavar="OUT", type=DESTINATION, help="Save the document with the parameters found.")
 @click.option("--plot", metavar="PICTURE", type=click.Path(), help="Plot the loss over the steps: .svg, .png or .pdf.")
+@NO_EMBED
 @JSON
 def fit(
     file: str,
@@ -212,16 +213,19 @@ def fit(
     engine: str,
     save: str | None,
     plot: str | None,
+    no_embed: bool,
     as_json: bool,
 ) -> None:
     """Move the parameters of FILE so that its loss becomes small.
 
     Prints the loss before each of some steps, and the one that is left. FILE itself stays as it is. With
-    least-squares, the outputs are residuals and the loss is the sum of their squares.
+    least-squares, the outputs are residuals and the loss is the sum of their squares. A plot that is an SVG or PNG
+    carries the document with the parameters found.
     """
     from mgraph.api import fit as fitted
     from mgraph.api import read_columns
     from mgraph.cli import reports
+    from mgraph.drawing.display import carrying
     from mgraph.files import atomic
     from mgraph.showing import chart, results
     from mgraph.showing.as_text import lines
@@ -254,7 +258,8 @@ def fit(
     if plot:
         with working("drawing"):
             title = file if graph.title is None else graph.title
-            made[plot] = chart.curve(found.losses, f"Loss of {title}", plot)
+            curve = chart.curve(found.losses, f"Loss of {title}", plot)
+            made[plot] = curve if no_embed else carrying(curve, chart.ending(plot)[1:], found.graph.document)
     if save:
         with working("recording the fit"):
             made[save] = found.graph.to_bytes()

@@ -59,13 +59,13 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz ships no type
         if kind == "svg":
             return self.svg(timeout, embed)
         drawn = graphviz_program.laid_out(self.source, kind, self.boxes, timeout)
-        return png.embed(drawn, _document.dump(self.document)) if embed and self.document and kind == "png" else drawn
+        return carrying(drawn, kind, self.document) if embed and self.document else drawn
 
     def svg(self, timeout: float, embed: bool) -> bytes:
         """The picture as SVG; see :meth:`to_bytes`."""
         drawn = graphviz_program.laid_out(self.source, "svg", self.boxes, timeout)
         if embed and self.document:
-            drawn = svg.embed(drawn, _document.dump(self.document))
+            drawn = carrying(drawn, "svg", self.document)
         return _named(drawn, self.title, self.description)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> dict[str, Any]:
@@ -107,6 +107,14 @@ def _width(picture: bytes) -> float:
     """How wide an SVG of Graphviz is, in pixels: it says so in points."""
     found = re.search(rb'<svg[^>]* width="([0-9.]+)pt"', picture)
     return float(found[1]) * 96 / 72 if found else 0.0
+
+
+def carrying(drawn: bytes, kind: str, document: Document) -> bytes:
+    """The picture with the document in it, if it is an SVG or PNG; another as it is."""
+    if kind not in ("svg", "png"):
+        return drawn
+    raw = _document.dump(document)
+    return svg.embed(drawn, raw) if kind == "svg" else png.embed(drawn, raw)
 
 
 def left_out(size: str) -> str:

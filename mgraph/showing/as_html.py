@@ -17,14 +17,16 @@ TEXT = 60
 
 # A colour mixed into that of the text is readable on light and dark alike; an old browser shows the text's own.
 STYLE = """<style>
-.mgraph-result { line-height: 1.45; font-variant-numeric: tabular-nums lining-nums; overflow-x: auto; }
+.mgraph-result { line-height: 1.45; font-variant-numeric: tabular-nums lining-nums; }
 .mgraph-result div { white-space: pre-wrap; overflow-wrap: anywhere; }
 .mgraph-result .entry { display: grid; grid-template-columns: 9ch 1fr; white-space: normal; }
+.mgraph-result .wide { overflow-x: auto; }
+.mgraph-result svg { display: block; max-width: none; }
 .mgraph-result table { border-collapse: collapse; margin: 0.5em 0; font-size: inherit; }
-.mgraph-result :is(th, td) { padding: 0.15em 0.8em; text-align: left; white-space: nowrap; border: 0; }
-.mgraph-result :is(th, td).number { text-align: right; }
-.mgraph-result :is(th, td):first-child { padding-left: 0; }
-.mgraph-result thead th { font-weight: normal; border-bottom: 1px solid;
+.mgraph-result table :is(.text, .number) { padding: 0.15em 0.8em; text-align: left; white-space: nowrap; border: 0; }
+.mgraph-result table :is(th, td).number { text-align: right; }
+.mgraph-result table :is(.text, .number):first-child { padding-left: 0; }
+.mgraph-result table thead th { font-weight: normal; border-bottom: 1px solid;
   border-color: color-mix(in srgb, currentColor 30%, transparent); }
 .mgraph-result :is(.title, .good, .bad) { font-weight: 600; }
 .mgraph-result .plus { color: color-mix(in srgb, #1b7fd1 75%, currentColor); }
@@ -38,7 +40,9 @@ STYLE = """<style>
 
 def html(blocks: Iterable[Block], picture: str = "") -> str:
     """The blocks, under a picture that is HTML or SVG already."""
-    return "\n".join([f'{STYLE}<div class="mgraph-result">{picture}', *map(_block, blocks), "</div>"])
+    return "\n".join(
+        [f'{STYLE}<div class="mgraph-result"><div class="wide">{picture}</div>', *map(_block, blocks), "</div>"]
+    )
 
 
 def _block(block: Block) -> str:
@@ -59,10 +63,10 @@ def _line(line: Line) -> str:
 
 def _table(table: Table) -> Iterator[str]:
     columns = [list(_cells(*each)) for each in _spelled(table)]
-    yield f"<table>\n<thead><tr>{''.join(head for head, *_ in columns)}</tr></thead>\n<tbody>"
+    yield f'<div class="wide"><table>\n<thead><tr>{"".join(head for head, *_ in columns)}</tr></thead>\n<tbody>'
     for row in zip(*(rest for _, *rest in columns), strict=True):
         yield f"<tr>{''.join(row)}</tr>"
-    yield "</tbody>\n</table>"
+    yield "</tbody>\n</table></div>"
     if table.hidden:
         yield f"<div>{_escaped(table.hidden)}</div>"
 

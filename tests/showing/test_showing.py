@@ -251,7 +251,7 @@ def test_without_a_picture_the_page_still_carries_the_document(monkeypatch: pyte
     def none(*_: Any) -> bytes:
         raise mgraph.DrawError("no program to draw")
 
-    monkeypatch.setattr(display.graphviz_program, "picture", none)
+    monkeypatch.setattr(display.graphviz_program, "laid_out", none)
     for each in (TANH, TANH.replay()):
         found = each._repr_mimebundle_()
         page = found["text/html"]

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, Cli
 
 import mgraph
-from mgraph import Graph, ReplayError, Value, fit, load, parameter, record
+from mgraph import FormatError, Graph, ReplayError, Value, fit, load, parameter, record
 from mgraph.showing.chart import curve
 
 ENGINES = ["reference", *(["compiled"] if importlib.util.find_spec("llvmlite") else [])]
@@ -384,3 +384,14 @@ def test_a_plot_without_matplotlib_or_of_another_kind(monkeypatch: pytest.Monkey
     with pytest.raises(mgraph.DrawError) as refused:
         curve([1.0], "", "loss.svg")
     assert str(refused.value) == "a plot needs matplotlib (the extra plot): pip install matplotlib"
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_a_plot_carries_the_graph_with_the_parameters_found(kind: str, call: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed (the extra mgraph-replay[plot])")
+    fit = ("fit", ROOT / "samples" / "xor.json", "--loss", "loss", "--steps", "3", "--plot", f"loss.{kind}")
+    assert call(*fit, "--save", "out.json").returncode == 0
+    assert load(tmp_path / f"loss.{kind}").digest == load(tmp_path / "out.json").digest
+    assert call(*fit, "--no-embed").returncode == 0
+    with pytest.raises(FormatError, match="no graph in this picture"):
+        load(tmp_path / f"loss.{kind}")

@@ -132,7 +132,7 @@ def _op_function(attribute: str) -> Any:
 
     if attribute not in OPS:
         raise AttributeError(f"module 'mgraph' has no attribute {attribute!r}")
-    from mgraph.recording.value import op_function
+    from mgraph.recording.op_functions import op_function
 
     return op_function(OPS[attribute])
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from inspect import BoundArguments, Parameter, signature
 from numbers import Real
 from typing import Any, NamedTuple
 
 from mgraph.arithmetic.ops import LEAVES
-from mgraph.recording.value import Value, constant, topological_order, tracing
+from mgraph.recording.value import TRACING, Value, constant, topological_order
 
 
 class Traced(NamedTuple):
@@ -39,7 +40,7 @@ def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     bound = described.bind(*args, **kwargs)
     bound.apply_defaults()
     given = _with_inputs(bound)
-    with tracing():
+    with _tracing():
         result = function(*bound.args, **bound.kwargs)
     outputs = [
         _output(name, x)
@@ -51,6 +52,16 @@ def call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     leaves = [each for held in values.values() for each in held if each.op in LEAVES]
     unused = [name for name, held in values.items() if held and reached.isdisjoint(held)]
     return Traced(outputs, leaves, unused, [name for name, held in given if _kind(held) in ("i", "u")])
+
+
+@contextmanager
+def _tracing() -> Iterator[None]:
+    """Let no value become a plain number inside: ``float(x)``, and with it ``math.exp(x)``, raises TypeError."""
+    token = TRACING.set(True)
+    try:
+        yield
+    finally:
+        TRACING.reset(token)
 
 
 def _with_inputs(bound: BoundArguments) -> list[tuple[str, Any]]:

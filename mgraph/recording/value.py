@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from inspect import Parameter, Signature
 from itertools import count, repeat
 from numbers import Real
 from typing import TYPE_CHECKING, Any, SupportsFloat, overload
@@ -36,7 +34,8 @@ FIXED = (CONSTANT, LITERAL)
 _NUMBERS = (float, int, Real)
 """Any real number: all three are, and the first two are found quicker by themselves."""
 _serial = count()
-_tracing: ContextVar[bool] = ContextVar("tracing", default=False)
+TRACING: ContextVar[bool] = ContextVar("tracing", default=False)
+"""Whether a function is traced: then no value may become a plain number."""
 
 
 class Value(Methods):
@@ -48,7 +47,11 @@ class Value(Methods):
     values; comparison, ``float``, ``int``, ``bool``, ``round`` and formatting look at ``data`` and record
     nothing. Equality and hash are by identity, so that values can be kept in sets.
 
-    Raises TypeError for something that is not a real number, OverflowError for an int past binary64.
+    ``Value(3.0, (a, b), "+")``, as micrograd writes it, is the value of an op of the table; ``data`` must be its
+    result, up to 1e-9.
+
+    Raises TypeError for something that is not a real number or an op, OverflowError for an int past binary64,
+    ValueError for a ``data`` that the op does not compute.
     """
 
     __module__ = "mgraph"
@@ -73,6 +76,8 @@ class Value(Methods):
     def __init__(
         self,
         data: SupportsFloat,
+        _children: Sequence[Value] = (),
+        _op: str = "",
         *,
         name: str | None = None,
         label: str | None = None,
@@ -91,6 +96,10 @@ class Value(Methods):
         self._seed = None
         if NOTING:
             self._source = here()
+        if _children or _op:
+            from mgraph.recording.micrograd import operation
+
+            self.op, self.operands = operation(self.data, _children, _op)
 
     @property
     def name(self) -> str | None:
@@ -136,6 +145,14 @@ class Value(Methods):
             return f"**{self.operands[1].data:g}"
         return OPS[self.op].symbol if self.op in OPS else ""
 
+    def _refuse_backward(self, function: object) -> None:
+        raise TypeError(
+            "a Value takes no _backward: the op table has the derivative of each op. An op of your own is a function of"
+            " values, such as def softplus(x): return x.exp().log1p(); its derivative follows"
+        )
+
+    _backward = property(None, _refuse_backward)
+
     # Arithmetic. ``+`` and ``*`` are spelled out because they are most of every graph.
 
     def __add__(self, other: SupportsFloat) -> Value:
@@ -154,7 +171,7 @@ class Value(Methods):
     # Numbers that are read off a value; nothing is recorded.
 
     def __float__(self) -> float:
-        if _tracing.get():
+        if TRACING.get():
             raise TypeError(
                 "while mgraph.trace records, a Value must not become a plain number, which a replay could not change:"
                 " write mgraph.exp(x) or x.exp() in place of math.exp(x), mgraph.maximum(x, y) in place of max(x, y);"
@@ -249,16 +266,6 @@ def parameter(data: SupportsFloat, name: str | None = None) -> Value:
 def constant(data: SupportsFloat, name: str | None = None) -> Value:
     """A leaf that never changes: it cannot be overridden in a replay and gets no gradient."""
     return Value(data, name=name, op=CONSTANT)
-
-
-@contextmanager
-def tracing() -> Iterator[None]:
-    """Let no value become a plain number inside: ``float(x)``, and with it ``math.exp(x)``, raises TypeError."""
-    token = _tracing.set(True)
-    try:
-        yield
-    finally:
-        _tracing.reset(token)
 
 
 def topological_order(roots: tuple[Value, ...]) -> list[Value]:
@@ -366,27 +373,15 @@ def _install(op: Op) -> None:
         return _binary(name, forward, a, self)
 
     method = unary if op.arity == 1 else binary
-    _describe(method, op, f"Value.{name}")
-    _describe(reflected, op, f"Value.r{name}")
+    describe(method, op, f"Value.{name}")
+    describe(reflected, op, f"Value.r{name}")
     for attribute, function in zip((name, *OPERATORS.get(name, ())), (method, method, reflected), strict=False):
         if attribute not in Value.__dict__:
             setattr(Value, attribute, function)
 
 
-def op_function(op: Op) -> Callable[..., Value | float]:
-    """``mgraph.tanh`` and the like: the op on values, which is recorded, or on numbers alone."""
-
-    def call(*operands: SupportsFloat) -> Value | float:
-        return apply(op.name, *operands)
-
-    _describe(call, op, op.name)
-    call.__module__ = "mgraph"
-    parameters = [Parameter(operand, Parameter.POSITIONAL_ONLY) for operand in op.operands]
-    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    return call
-
-
-def _describe(function: Callable[..., Any], op: Op, qualified: str) -> None:
+def describe(function: Callable[..., Any], op: Op, qualified: str) -> None:
+    """Name a function after the op that it is, and give it the op's documentation."""
     function.__name__, function.__qualname__, function.__doc__ = op.name, qualified, op.documentation
 
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT, sample_script, with_dot
 from graphviz import Digraph
 
+import mgraph
 from mgraph import Value, nn
 
 
@@ -202,3 +203,74 @@ def test_micrograds_nn_calls_and_texts() -> None:
     [alone] = mine.outputs([1.0, 2.0, 3.0])
     assert isinstance(alone, Value) and alone.data == mine([1.0, 2.0, 3.0]).data
     assert [y.data for y in mine.layers[0].outputs([1, 2, 3])] == [y.data for y in mine.layers[0]([1, 2, 3])]
+
+
+def test_values_are_made_as_in_micrograd() -> None:
+    engine = pytest.importorskip("micrograd.engine", reason="micrograd is not installed (the extra [test])")
+
+    def gradients(value_class):
+        a, b = value_class(2.0), value_class(-3.0, (), "")
+        c = a * b + a**3
+        made = value_class(c.data + 1.5, (c, value_class(1.5)), "+")
+        return a, b, (made * made).relu()
+
+    a, b, out = gradients(Value)
+    out.backward()
+    x, y, peer = gradients(engine.Value)
+    peer.backward()
+    assert out.data == peer.data and (a.data, b.data) == (x.data, y.data)
+    made = out.operands[0].operands[0]  # micrograd's has no _backward of its own: its gradient ends there
+    assert made._op == "+" and made.grad == peer._prev.pop()._prev.pop().grad
+    assert (a.grad, b.grad) == (2 * made.data * (b.data + 3 * a.data**2), 2 * made.data * a.data)
+
+
+MADE = [
+    ((5.0, 2.0), "+", "add"),
+    ((6.0, 2.0), "*", "mul"),
+    ((9.0,), "**2", "pow"),
+    ((9.0, 0.0), "add", None),
+    ((3.0,), "ReLU", "relu"),
+    ((0.9950547536867306,), "tanh", "tanh"),
+    ((20.085536923187668,), "exp", "exp"),
+]
+
+
+@pytest.mark.parametrize(("numbers", "symbol", "op"), MADE)
+def test_an_op_made_by_hand_is_the_tables(numbers: tuple[float, ...], symbol: str, op: str | None) -> None:
+    operands = (Value(3.0), *map(Value, numbers[1:]))
+    if op is None:
+        with pytest.raises(ValueError, match=r"^'add' of 3\.0, 0\.0 is 3\.0, not 9\.0$"):
+            Value(numbers[0], operands, symbol)
+        return
+    made = Value(numbers[0], operands, symbol, name="made")
+    assert (made.op, made.data, made._op, made.name) == (op, numbers[0], symbol, "made")
+    made.backward()
+    assert mgraph.record(made).verify(ulps=4).verdict.startswith(("exact", "within"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((1.0, (Value(1.0),), "erf"), "unknown op 'erf'. An op of your own is a function of values, such as def softp"),
+        ((1.0, (Value(1.0),), "tahn"), "unknown op 'tahn'. Did you mean 'tanh'? An op of your own"),
+        ((1.0, (Value(1.0),), ""), "unknown op ''. An op of your own"),
+        ((1.0, (), "w"), "unknown op 'w'. An op of your own"),
+        ((1.0, (Value(1.0),), "+"), "'+' takes 2 operands, got 1"),
+        ((1.0, (Value(1.0),), "**x"), "'**x' is no power: ** is followed by a number"),
+        ((1.0, {Value(1.0)}, "exp"), "the operands of a Value are a tuple of values, in order"),
+        ((1.0, (1.0, 2.0), "+"), "the operands of a Value are a tuple of values, in order"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_made_by_hand_is_refused(arguments: tuple[object, ...], message: str) -> None:
+    with pytest.raises(TypeError) as refused:
+        Value(*arguments)
+    assert str(refused.value).startswith(message)
+
+
+def test_a_derivative_made_by_hand_is_refused() -> None:
+    x = Value(1.0)
+    out = Value(1.0, (x,), "ReLU")
+    with pytest.raises(TypeError, match=r"^a Value takes no _backward: the op table has the derivative of each op"):
+        out._backward = lambda: None
+    assert not hasattr(out, "_backward")

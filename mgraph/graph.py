@@ -309,14 +309,15 @@ class Graph(View):
         """Write the document: ``.json``, ``.json.gz``, or ``-`` for standard output. Raises FileError."""
         atomic.write_all({os.fspath(path): self.to_bytes()})
 
-    def export(self, to: str) -> bytes:
+    def export(self, to: str, *, prefix: str | None = None) -> bytes:
         """The graph as another tool's file or program: python, c, onnx, latex, …; see :data:`mgraph.formats.TARGETS`.
 
-        Raises FormatError for what the format cannot hold, by name.
+        ``prefix`` begins every name of ``c`` and ``c-header``, by default ``mgraph``. Raises FormatError for what the
+        format cannot hold, by name.
         """
         from mgraph.formats import export
 
-        return export(self._wiring, to)
+        return export(self._wiring, to, prefix)
 
     @collector_paused()
     def to_bytes(self) -> bytes:

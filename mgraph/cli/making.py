@@ -94,17 +94,18 @@ def gradient(file: str, of: str | None, wrt: tuple[str, ...], second: bool, save
     required=True,
     help=f"One of {', '.join(TARGETS)}.",
 )
+@click.option("--prefix", metavar="NAME", help="What names of c and c-header begin with.  [default: mgraph]")
 @SAVE
-def export(file: str, target: str, save: str) -> None:
+def export(file: str, target: str, prefix: str | None, save: str) -> None:
     """Write FILE for another tool.
 
-    python, numpy, torch, jax and c are programs that compute the same numbers and their gradients; json is
-    mgraph's own document, for a FILE that is something else.
+    python, numpy, torch, jax and c are programs that compute the same numbers and their gradients, c-header declares
+    what c defines; json is mgraph's own document, for a FILE that is something else.
     """
     graph = opened(file)
     refuse_carrier(file, save, "--save")
     with working("exporting"):
-        exported = graph.export(target)
+        exported = graph.export(target, prefix=prefix)
     _write(save, exported)
 
 

@@ -24,6 +24,8 @@ class Target(NamedTuple):
     says: str
     """What it is, in a line."""
     function: str = "write"
+    prefixed: bool = False
+    """Whether its names can be told how to begin."""
 
 
 TARGETS = {
@@ -32,7 +34,8 @@ TARGETS = {
     "numpy": Target("write.numpy", ".py", "a Python module over NumPy arrays: many rows at once"),
     "torch": Target("write.torch", ".py", "a Python module over PyTorch tensors"),
     "jax": Target("write.jax", ".py", "a Python module over JAX arrays"),
-    "c": Target("write.c", ".c", "one file of C99"),
+    "c": Target("write.c", ".c", "a file of C99", prefixed=True),
+    "c-header": Target("write.c", ".h", "the header of what c is", "write_header", prefixed=True),
     "onnx": Target("write.onnx", ".onnx", "an ONNX model in float64"),
     "latex": Target("write.latex", ".tex", "LaTeX, an equation a node"),
     "latex-expression": Target("write.latex", ".tex", "LaTeX, one expression an output", "write_expression"),
@@ -50,14 +53,18 @@ EXTRAS = ("torch", "jax", "sympy", "onnx")
 """Formats whose packages come with an extra of that name."""
 
 
-def export(wiring: Wiring, to: str) -> bytes:
-    """The graph in another format, one of :data:`TARGETS`.
+def export(wiring: Wiring, to: str, prefix: str | None = None) -> bytes:
+    """The graph in another format, one of :data:`TARGETS`; where names have a ``prefix``, with this one.
 
     Raises FormatError for a format there is not, and for what the format cannot hold, by name.
     """
     if to not in TARGETS:
         raise FormatError(f"no format {to!r} to export to.{nearest(to, TARGETS)} There are {', '.join(TARGETS)}")
-    return getattr(module(TARGETS[to].module), TARGETS[to].function)(wiring)  # type: ignore[no-any-return]
+    if prefix is not None and not TARGETS[to].prefixed:
+        some = ", ".join(name for name, target in TARGETS.items() if target.prefixed)
+        raise FormatError(f"names have no prefix in {to}; they have in {some}")
+    options = {} if prefix is None else {"prefix": prefix}
+    return getattr(module(TARGETS[to].module), TARGETS[to].function)(wiring, **options)  # type: ignore[no-any-return]
 
 
 def module(name: str) -> Any:

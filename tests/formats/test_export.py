@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from arithmetic.test_ops import points
-from conftest import ROOT, SMALL, bits, random_document, random_value, with_dot
+from conftest import ROOT, SMALL, Cli, bits, random_document, random_value, with_dot
 
 from mgraph import FormatError, Graph, Value, load, record
 from mgraph.arithmetic.ops import OPS
@@ -287,6 +287,11 @@ def test_hostile_names(to: str, tmp_path: Path) -> None:
     elif to == "sympy":
         made = python_module(graph.export(to), tmp_path / "s.py")
         assert made.outputs[y.name].subs(made.recorded) == sum(range(1, len(values) + 1))
+    elif to == "c-header":
+        needs("c")
+        (tmp_path / "f.h").write_bytes(graph.export(to))
+        (tmp_path / "f.c").write_text('#include "f.h"\nint mine = MGRAPH_LEAVES;\n')
+        subprocess.run(["cc", "-std=c99", *STRICT, "-c", "f.c"], cwd=tmp_path, check=True)
     elif to in ("onnx", "cppad", "json"):
         (tmp_path / f"x{TARGETS[to].suffix}").write_bytes(graph.export(to))
         assert len(load(tmp_path / f"x{TARGETS[to].suffix}").inputs) == len(values)
@@ -429,3 +434,89 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(FormatError, match="this needs the package onnx, which is not installed: pip install onnx"):
         load(ROOT / "samples/tanh.json").export("onnx")
+
+
+CALLER = """\
+#include "one.h"
+#include "two.h"
+#include "one.h"
+#include <stdio.h>
+
+int main(void)
+{
+    double y[ONE_OUTPUTS], z[Two_OUTPUTS_], g[ONE_LEAVES], w[ONE_WORK], v[TWO_WORK], x[ONE_LEAVES];
+    int k;
+    for (k = 0; k < ONE_LEAVES; k++) x[k] = one_recorded[k];
+    x[0] = 0.25;
+    for (k = 0; k < ONE_WORK; k++) w[k] = -1e308;
+    one_forward(x, y, w);
+    Two_forward(Two_recorded, z, v);
+    one_gradients(x, g, w);
+    printf("%.17g %.17g %s %s\\n", y[0], z[0], one_leaf_names[0], Two_output_names[0]);
+    for (k = 0; k < ONE_LEAVES; k++) printf("%.17g\\n", g[k]);
+    return 0;
+}
+""".replace("Two_OUTPUTS_", "TWO_OUTPUTS")
+STRICT = ["-Wall", "-Wextra", "-Wmissing-declarations", "-pedantic", "-Werror", "-O2"]
+
+
+@pytest.mark.parametrize("compiler", [["cc", "-std=c99"], ["g++", "-std=c++98"], ["g++", "-x", "c++", "-std=c++17"]])
+def test_c_with_a_header_and_a_prefix(compiler: list[str], tmp_path: Path) -> None:
+    if shutil.which(compiler[0]) is None:
+        pytest.skip(f"no compiler {compiler[0]} is installed")
+    one, two = load(ROOT / "samples/neuron.json"), load(ROOT / "samples/tanh.json")
+    for graph, prefix in ((one, "one"), (two, "Two")):
+        (tmp_path / f"{prefix.lower()}.c").write_bytes(graph.export("c", prefix=prefix))
+        (tmp_path / f"{prefix.lower()}.h").write_bytes(graph.export("c-header", prefix=prefix))
+    (tmp_path / "caller.c").write_text(CALLER)
+    files = ["caller.c", "one.c", "two.c"]
+    subprocess.run([*compiler, *STRICT, *files, "-o", "caller", "-lm"], cwd=tmp_path, check=True)
+    first, *slopes = subprocess.run([tmp_path / "caller"], capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    y, z, leaf, output = first.split()
+    name = leaves(one)[0]
+    run = one.replay({name: 0.25})
+    assert (leaf, output) == (name, "d")
+    assert [float(y), float(z)] == pytest.approx([run.outputs[one.outputs[0]], two.data["d"]], rel=1e-14)
+    assert [*map(float, slopes[:-1])] == pytest.approx([run.grad[each] for each in leaves(one)], rel=1e-13)
+
+
+def test_names_in_c_begin_with_the_prefix_and_nothing_is_kept(tmp_path: Path) -> None:
+    needs("c")
+    if shutil.which("nm") is None:
+        pytest.skip("nm is not installed")
+    root, _ = random_value(5, 400)  # of more than one function a pass
+    graph = record(root)
+    for prefix in ("net", None):
+        (tmp_path / "f.c").write_bytes(graph.export("c") if prefix is None else graph.export("c", prefix=prefix))
+        subprocess.run(["cc", "-std=c99", *STRICT, "-fno-pie", "-c", "f.c"], cwd=tmp_path, check=True)
+        lines = subprocess.run(["nm", "f.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        symbols = [line.split()[-2:] for line in lines.splitlines()]
+        assert {kind for kind, _ in symbols} <= {"T", "t", "R", "r", "U"}  # nothing that can be written
+        seen = {name for kind, name in symbols if kind.isupper() and kind != "U"}
+        start = prefix or "mgraph"
+        ends = ("forward", "gradients", "leaf_names", "output_names", "recorded")
+        assert seen == {f"{start}_{end}" for end in ends}
+
+
+@pytest.mark.parametrize("prefix", ["", "_x", "1x", "a-b", "é", "a b", "x;", "x\n", "x" * 41])
+def test_a_prefix_that_begins_no_name(prefix: str, call: Cli) -> None:
+    for to in ("c", "c-header"):
+        with pytest.raises(FormatError, match="begins no names in C: a prefix is a letter, and then letters, digits"):
+            load(ROOT / "samples/tanh.json").export(to, prefix=prefix)
+    done = call("export", ROOT / "samples/tanh.json", "--to", "python", "--prefix", "net")
+    assert (done.returncode, done.stderr) == (2, "mgraph: names have no prefix in python; they have in c, c-header\n")
+
+
+def test_the_c_of_the_page_compiles(tmp_path: Path) -> None:
+    needs("c")
+    code = re.search(r"```c\n(.*?)```", (ROOT / "docs/exporting.md").read_text(), re.DOTALL)[1]
+    end = '\n#include <stdio.h>\nint main(void)\n{\n    printf("%.17g\\n", slope_by_a(0.7, 0.71));\n    return 0;\n}\n'
+    (tmp_path / "page.c").write_text(code.replace("double slope", "static double slope") + end)
+    graph = load(ROOT / "samples/tanh.json")
+    for to in ("c", "c-header"):
+        (tmp_path / f"net{TARGETS[to].suffix}").write_bytes(graph.export(to, prefix="net"))
+    subprocess.run(["cc", "-std=c99", *STRICT, "page.c", "net.c", "-o", "page", "-lm"], cwd=tmp_path, check=True)
+    found = subprocess.run([tmp_path / "page"], capture_output=True, check=True).stdout
+    assert float(found) == pytest.approx(graph.replay({"a": 0.7, "b": 0.71}).grad["a"], rel=1e-14)

@@ -1,4 +1,4 @@
-"""C99: one file without dependencies but the C library's mathematics."""
+"""C99: a file without dependencies but the C library's mathematics, and its header."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import isfinite
 
 from mgraph.arithmetic.ops import CONSTANT, LEAVES
 from mgraph.document.wiring import Wiring
+from mgraph.errors import FormatError, shown
 from mgraph.formats.write.programs import INFIX, about, expressions, gradients_of
 
 OPS = {
@@ -43,26 +44,21 @@ _CHUNK = 100
 """Statements in a function at most: compilers take more than linear time for long ones."""
 
 
-def write(wiring: Wiring) -> bytes:
-    """A C99 file with ``forward`` and ``gradients``, and a ``main`` that prints both where ``MGRAPH_MAIN`` is defined.
+def write(wiring: Wiring, prefix: str = "mgraph") -> bytes:
+    """A C99 file, which is C++ too, with ``PREFIX_forward`` and ``PREFIX_gradients``, and a ``main`` that prints both
+    where ``MGRAPH_MAIN`` is defined. It includes what :func:`write_header` writes.
 
-    Leaves, outputs and their names are arrays in the document's order. No product and sum is contracted.
+    The functions are reentrant: what they compute is in arrays of the caller. Leaves, outputs and their names are
+    arrays in the document's order. No product and sum is contracted. Raises FormatError for a ``prefix`` that is not
+    a letter and then letters, digits and underscores.
     """
-    leaves = [node for node in wiring.nodes if node["op"] in LEAVES and node["op"] != CONSTANT]
-    places = {node["id"]: f"x[{k}]" for k, node in enumerate(leaves)}
-    parts = [_function("forward", wiring, places, wiring.outputs)]
-    derived = gradients_of(wiring)
-    if derived is not None:
-        parts.append(_function("gradients", derived[0], places, list(derived[1].values())))
-    body = "\n".join(parts)
-    helpers = [text for name, text in _HELPERS.items() if f"{name}(" in body]
-    numbers = [_number(node["data"]) if "data" in node else "NAN" for node in leaves]
+    program = _Program(wiring, prefix)
+    body = "\n".join(program.functions)
+    numbers = [_number(node["data"]) if "data" in node else "NAN" for node in program.leaves]
     return "\n".join(
         [
-            "/* " + "\n * ".join(map(_comment, about(wiring))) + "\n *",
-            " * forward(x, y) computes the outputs y from the leaves x, gradients(x, y) the gradient of the outputs,",
-            " * times their seeds, by each leaf; neither is reentrant.",
-            " * Compile with: cc -std=c99 -O2 -DMGRAPH_MAIN FILE -lm */",
+            *program.header("Compile with: cc -std=c99 -O2 -c FILE. With -DMGRAPH_MAIN and -lm it is a program."),
+            "",
             "#include <math.h>",
             "#ifdef MGRAPH_MAIN",
             "#include <stdio.h>",
@@ -73,24 +69,102 @@ def write(wiring: Wiring) -> bytes:
             '#pragma GCC optimize("fp-contract=off")',
             "#endif",
             "",
-            f"enum {{ LEAVES = {len(leaves)}, OUTPUTS = {len(wiring.outputs)} }};",
-            _array("const char *const leaf_names", [_string(node["id"]) for node in leaves]),
-            _array("const char *const output_names", [_string(name) for name in wiring.outputs]),
-            "/* The recorded numbers; NAN where there is none. */",
-            _array("const double recorded", numbers),
+            _array(f"const char *const {prefix}_leaf_names", [_string(node["id"]) for node in program.leaves]),
+            _array(f"const char *const {prefix}_output_names", [_string(name) for name in wiring.outputs]),
+            _array(f"const double {prefix}_recorded", numbers),
             "",
-            *helpers,
+            *(text for name, text in _HELPERS.items() if f"{name}(" in body),
             "",
             body,
-            _main(bool(leaves)),
+            program.main(),
         ]
     ).encode()
 
 
+def write_header(wiring: Wiring, prefix: str = "mgraph") -> bytes:
+    """The header of the file that :func:`write` writes with the same ``prefix``; for C and C++."""
+    return "\n".join([*_Program(wiring, prefix).header(), ""]).encode()
+
+
+class _Program:
+    """The names, sizes and functions of a graph in C."""
+
+    def __init__(self, wiring: Wiring, prefix: str) -> None:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,39}", prefix):
+            allowed = "a letter, and then letters, digits and underscores, 40 at most"
+            raise FormatError(f"{shown(prefix)} begins no names in C: a prefix is {allowed}")
+        self.wiring, self.prefix, self.upper = wiring, prefix, prefix.upper()
+        self.leaves = [node for node in wiring.nodes if node["op"] in LEAVES and node["op"] != CONSTANT]
+        derived = gradients_of(wiring)
+        places = {node["id"]: f"x[{k}]" for k, node in enumerate(self.leaves)}
+        self.functions = [_function(f"{prefix}_forward", wiring, places, wiring.outputs)]
+        self.work = _operations(wiring)
+        if derived is not None:
+            self.functions.append(_function(f"{prefix}_gradients", derived[0], places, list(derived[1].values())))
+            self.work = max(self.work, _operations(derived[0]))
+
+    def header(self, note: str = "") -> list[str]:
+        """What another file must know."""
+        prefix, upper = self.prefix, self.upper
+        listed = [f"x[{k}]  {node['id']}" for k, node in enumerate(self.leaves)]
+        listed += [f"y[{k}]  {name}" for k, name in enumerate(self.wiring.outputs)]
+        said = [*about(self.wiring), *([note] if note else []), "", *listed]
+        lines = [
+            "/* " + "\n".join(f" * {_comment(line)}".rstrip() for line in said)[3:] + " */",
+            f"#ifndef {upper}_MGRAPH_H",
+            f"#define {upper}_MGRAPH_H",
+            "#ifdef __cplusplus",
+            'extern "C" {',
+            "#endif",
+            "",
+            "/* Lengths of the arrays below; of WORK doubles, what a call computes on its way. */",
+            f"enum {{ {upper}_LEAVES = {len(self.leaves)}, {upper}_OUTPUTS = {len(self.wiring.outputs)},"
+            f" {upper}_WORK = {max(1, self.work)} }};",
+            "",
+            f"extern const char *const {prefix}_leaf_names[];",
+            f"extern const char *const {prefix}_output_names[];",
+            "/* The leaves' recorded numbers; NAN where there is none. */",
+            f"extern const double {prefix}_recorded[];",
+            "",
+            f"/* The outputs y[{upper}_OUTPUTS] from the leaves x[{upper}_LEAVES]. Reentrant: nothing is kept between",
+            f" * calls, and work[{upper}_WORK] is the caller's, with any contents. The arrays do not overlap. */",
+            f"void {prefix}_forward(const double *x, double *y, double *work);",
+        ]
+        if self.leaves:
+            lines += [
+                f"/* The gradient g[{upper}_LEAVES] of the outputs, times their seeds, by each of the leaves x. */",
+                f"void {prefix}_gradients(const double *x, double *g, double *work);",
+            ]
+        return [*lines, "", "#ifdef __cplusplus", "}", "#endif", "#endif"]
+
+    def main(self) -> str:
+        """A program that prints the outputs, and the gradients, of the recorded numbers."""
+        prefix, upper = self.prefix, self.upper
+        lines = [
+            "",
+            "#ifdef MGRAPH_MAIN",
+            "int main(void)",
+            "{",
+            f"    static double y[{upper}_LEAVES + {upper}_OUTPUTS], work[{upper}_WORK];",
+            "    int k;",
+            f"    {prefix}_forward({prefix}_recorded, y, work);",
+            f'    for (k = 0; k < {upper}_OUTPUTS; k++) printf("%s = %.17g\\n", {prefix}_output_names[k], y[k]);',
+        ]
+        if self.leaves:
+            lines += [
+                f"    {prefix}_gradients({prefix}_recorded, y, work);",
+                f'    for (k = 0; k < {upper}_LEAVES; k++) printf("d/d%s = %.17g\\n", {prefix}_leaf_names[k], y[k]);',
+            ]
+        return "\n".join([*lines, "    return 0;", "}", "#endif", ""])
+
+
+def _operations(wiring: Wiring) -> int:
+    return sum("args" in node for node in wiring.nodes)
+
+
 def _function(name: str, wiring: Wiring, leaves: dict[str, str], results: list[str]) -> str:
     place = dict(leaves)
-    constants = [node for node in wiring.nodes if node["op"] == CONSTANT]
-    place |= {node["id"]: _number(node["data"]) for node in constants}
+    place |= {node["id"]: _number(node["data"]) for node in wiring.nodes if node["op"] == CONSTANT}
     operations = [node["id"] for node in wiring.nodes if "args" in node]
     place |= {node: f"v[{k}]" for k, node in enumerate(operations)}
 
@@ -101,36 +175,17 @@ def _function(name: str, wiring: Wiring, leaves: dict[str, str], results: list[s
         f"    {place[node['id']]} = {text}; /* {_comment(node['id'])} */"
         for node, text in expressions(wiring, "C", OPS, operand)
     ]
-    chunks = [lines[k : k + _CHUNK] for k in range(0, len(lines), _CHUNK)]
     parts, calls = [], []
-    for k, chunk in enumerate(chunks):
-        uses = "    (void)x;\n" if not any("x[" in line for line in chunk) else ""
-        parts.append(f"static void {name}_{k}(const double *x, double *v)\n{{\n{uses}" + "\n".join(chunk) + "\n}\n")
-        calls.append(f"    {name}_{k}(x, v);")
-    needed = f"    static double v[{len(operations)}];" if operations else ""
+    for k in range(0, len(lines), _CHUNK):
+        chunk = lines[k : k + _CHUNK]
+        part = f"{name}_{k // _CHUNK}"
+        unused = [] if any("x[" in line for line in chunk) else ["    (void)x;"]
+        parts.append("\n".join([f"static void {part}(const double *x, double *v)", "{", *unused, *chunk, "}", "", ""]))
+        calls.append(f"    {part}(x, v);")
     ends = [f"    y[{k}] = {place[each]};" for k, each in enumerate(results)]
-    unused = "" if leaves and (calls or any("x[" in end for end in ends)) else "    (void)x;"
-    inside = "\n".join(line for line in (needed, unused, *calls, *ends) if line)
-    return "".join(f"{part}\n" for part in parts) + f"void {name}(const double *x, double *y)\n{{\n{inside}\n}}\n"
-
-
-def _main(gradients: bool) -> str:
-    lines = [
-        "",
-        "#ifdef MGRAPH_MAIN",
-        "int main(void)",
-        "{",
-        "    double y[LEAVES + OUTPUTS];",
-        "    int k;",
-        "    forward(recorded, y);",
-        '    for (k = 0; k < OUTPUTS; k++) printf("%s = %.17g\\n", output_names[k], y[k]);',
-    ]
-    if gradients:
-        lines += [
-            "    gradients(recorded, y);",
-            '    for (k = 0; k < LEAVES; k++) printf("d/d%s = %.17g\\n", leaf_names[k], y[k]);',
-        ]
-    return "\n".join([*lines, "    return 0;", "}", "#endif", ""])
+    unused = [f"    (void){each};" for each in "xv" if not calls and not any(f"{each}[" in end for end in ends)]
+    inside = "\n".join([*unused, *calls, *ends])
+    return "".join(parts) + f"void {name}(const double *x, double *y, double *v)\n{{\n{inside}\n}}\n"
 
 
 def _array(declaration: str, entries: list[str]) -> str:

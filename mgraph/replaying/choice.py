@@ -60,8 +60,9 @@ def installed() -> bool:
 
 @cache
 def _has_source() -> bool:
-    loader: Any = __spec__.loader if __spec__ else None
-    return loader is not None and loader.get_source(__name__) is not None
+    from linecache import getlines  # as the translator reads it: from the file, or by what imported this module
+
+    return bool(getlines(__file__, globals()))
 
 
 def versions() -> str:

@@ -316,7 +316,7 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
         ),
         (
             ["fit", S / "xor.json", "--loss", "loss/loss", "--method", "adm"],
-            "mgraph: --method: 'adm' is not one of 'sgd', 'momentum', 'adam'. Did you mean 'adam'?\nTry: mgraph fit --help\n",
+            "mgraph: --method: 'adm' is not one of 'sgd', 'momentum', 'adam', 'lbfgs', 'least-squares'. Did you mean 'adam'?\nTry: mgraph fit --help\n",
         ),
         (
             ["completion", "bsh"],

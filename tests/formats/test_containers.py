@@ -173,6 +173,7 @@ def test_many_members_of_a_gzip(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:os.fork.. was called")  # which JAX warns of, where another test imported it
 @pytest.mark.parametrize("kind", ["gz", "png"])
 def test_a_bomb_does_not_take_the_memory(kind: str, tmp_path: Path) -> None:
     packed = tmp_path / f"bomb.{kind}"

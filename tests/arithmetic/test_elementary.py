@@ -130,6 +130,7 @@ def test_the_fast_phases_keep_their_bounds() -> None:
             assert abs(h) < 0.0018 or abs(mpf(h) + mpf(t) - mp.log(mpf(x))) < mpf(2) ** -74
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", bounds.PHASES, ids=[phase.name for phase in bounds.PHASES])
 def test_every_fast_phase_uses_less_than_its_bound(phase: Any) -> None:
     found = list(bounds.worst(phase, 500, random.Random(f"test {phase.name}")))
@@ -200,6 +201,7 @@ def test_a_python_that_rounds_twice_is_refused(bits: int, total: str, units: str
     )
 
 
+@pytest.mark.slow
 def test_a_process_without_subnormal_numbers_computes_nothing() -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed (the extra mgraph-replay[torch])")
     program = "import torch; print(torch.set_flush_denormal(True)); import mgraph; mgraph.Value(1.0)"

@@ -121,6 +121,7 @@ def test_no_name_commands_the_terminal(hostile: Path, argv: list[str]) -> None:
     assert commanded(text) == set()
 
 
+@pytest.mark.slow
 def test_no_column_of_parquet_commands_the_terminal(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (the extra [parquet])")
     import pyarrow
@@ -137,6 +138,7 @@ def test_no_column_of_parquet_commands_the_terminal(tmp_path: Path) -> None:
         assert commanded(text) == set()
 
 
+@pytest.mark.slow
 def test_no_name_of_onnx_commands_the_terminal(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed (the extra [onnx])")
     helper, double = onnx.helper, onnx.TensorProto.DOUBLE
@@ -150,6 +152,7 @@ def test_no_name_of_onnx_commands_the_terminal(tmp_path: Path) -> None:
     assert commanded(text) == set()
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_text_and_a_pipe_the_bytes(hostile: Path) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed (the extra [onnx])")
     status, text = on_a_terminal("export", TANH, "--to", "onnx", cwd=hostile)

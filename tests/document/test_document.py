@@ -441,6 +441,7 @@ def doubles() -> Iterator[float]:
             yield from (x, -float(f"{x:.{digits}g}"), float(round(x)) if exponent < 70 else x)
 
 
+@pytest.mark.slow
 def test_numbers_of_every_size_are_spelled_as_ecmascript_does() -> None:
     finite = [x for x in doubles() if x and math.isfinite(x)]  # zeros have a sign here, and a test of their own
     nodes = [{"id": "x", "op": "input", "data": x, "grad": -x} for x in finite]

@@ -199,7 +199,7 @@ def test_a_cell_shows_what_fits(program: str) -> None:
             drawn.append(options)
             return graph.draw(**options)
 
-        shown = display.for_cell(draw).decode()
+        shown = display.for_cell(draw)
         assert display._width(shown) <= display.CELL
         assert drawn[-1].get("direction", "LR") == direction
         assert ("data=" in shown) == records

@@ -226,7 +226,7 @@ def test_one_bad_cell_at_the_end_leaves_nothing(tmp_path: Path) -> None:
 KEYS = [("007", "Ann"), (" 1.50 ", 'x "y", z'), ("", "two\nlines"), ("-0", "é𝛿\u202e"), ("NaN", "=1+1")]
 
 
-@pytest.mark.parametrize("target", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("target", [".csv", *(pytest.param(x, marks=pytest.mark.slow) for x in (".jsonl", ".parquet"))])
 @pytest.mark.parametrize("source", [".csv", ".jsonl", ".parquet"])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_columns_are_kept_as_they_are(engine: str, source: str, target: str, tmp_path: Path) -> None:

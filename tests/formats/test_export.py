@@ -176,7 +176,7 @@ def test_hostile_numbers_and_constants(to: str, seed: int, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("path", SMALL, ids=lambda p: p.stem)
-@pytest.mark.parametrize("to", PROGRAMS)
+@pytest.mark.parametrize("to", ["python", "numpy", "torch", "c", pytest.param("jax", marks=pytest.mark.slow)])
 def test_samples(path: Path, to: str, tmp_path: Path) -> None:
     needs(to)
     graph = load(path)
@@ -482,6 +482,7 @@ def test_c_with_a_header_and_a_prefix(compiler: list[str], tmp_path: Path) -> No
     assert [*map(float, slopes[:-1])] == pytest.approx([run.grad[each] for each in leaves(one)], rel=1e-13)
 
 
+@pytest.mark.slow
 def test_names_in_c_begin_with_the_prefix_and_nothing_is_kept(tmp_path: Path) -> None:
     needs("c")
     if shutil.which("nm") is None:

@@ -454,6 +454,7 @@ def test_exported_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(set(ATEN) - seen) == []
 
 
+@pytest.mark.slow
 def test_the_numbers_of_a_program_are_pytorchs() -> None:
     x, y = random(2, 3), random(2, 3)
     program = exported(lambda m, x, y: (torch.tanh(x @ y.T) * m.plain[0] + m.shift[1]).sum(), x.detach(), y.detach())
@@ -527,6 +528,7 @@ def test_refusals_of_a_program() -> None:
     )
 
 
+@pytest.mark.slow
 def test_inputs_that_a_program_does_not_take() -> None:
     x = random(2, 3, grad=False)
     program = exported(lambda m, x, y: x * y, x, x)
@@ -586,6 +588,7 @@ def test_what_was_changed_in_place_is_not_called_freed() -> None:
     )
 
 
+@pytest.mark.slow
 def test_numbers_as_conditions() -> None:
     x, y = torch.tensor([2.0, 0.0, -1.0], dtype=torch.float64), torch.tensor([0.0, 5.0, -3.0], dtype=torch.float64)
     for formula in (

@@ -303,6 +303,7 @@ def test_auto_is_compiled_once_that_repays_its_start(monkeypatch: pytest.MonkeyP
     assert [graph.replay().engine for _ in range(4)] == ["reference", "reference", "compiled", "compiled"]
 
 
+@pytest.mark.slow
 def test_auto_counts_what_it_would_run(tmp_path: Path) -> None:
     """A table's loops are others than a single replay's; that those are there does not make a small table worth it."""
     table, out = tmp_path / "rows.csv", tmp_path / "out.csv"

@@ -42,6 +42,7 @@ def test_a_gradient_of_a_random_graph_also_at_other_inputs(seed: int) -> None:
         assert [bits(x) for x in found.values()] == [bits(run.grad[name]) for name in names]
 
 
+@pytest.mark.slow
 def test_hostile_numbers_change_nothing() -> None:
     nonfinite = different = 0
     for document in (*map(random_document, range(600)), *map(random_graph, range(600))):

@@ -354,7 +354,13 @@ def test_the_gradient_command(call: Cli, tmp_path: Path) -> None:
 
 
 TITLE = "a < b & $c$ $\x1b 日本"
-CURVES = [[5.0, -2.0, 0.5], [1.0], [3.0, 3.0], [1.0, 0.001], [1e-300, 1e-5], [1e300, -1e9]]
+CURVES = [
+    [5.0, -2.0, 0.5],
+    *(
+        pytest.param(numbers, marks=pytest.mark.slow)
+        for numbers in ([1.0], [3.0, 3.0], [1.0, 0.001], [1e-300, 1e-5], [1e300, -1e9])
+    ),
+]
 
 
 @pytest.mark.parametrize("numbers", CURVES)
@@ -368,7 +374,7 @@ def test_a_curve_of_any_numbers_is_a_picture(numbers: list[float]) -> None:
     assert "a < b & $c$ $\\x1b 日本" in [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
-@pytest.mark.parametrize("numbers", [CURVES[0], *(pytest.param(each, marks=pytest.mark.slow) for each in CURVES[1:])])
+@pytest.mark.parametrize("numbers", CURVES)
 def test_a_curve_has_the_same_bytes_each_time(numbers: list[float]) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed (the extra mgraph-replay[plot])")
     assert curve(numbers, TITLE, "loss.svg") == curve(numbers, TITLE, "loss.svg")

@@ -514,6 +514,7 @@ def test_python_dash_m_is_the_same_command(tmp_path: Path) -> None:
     assert done.stdout == RUN_TANH
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_error() -> None:
     shell = f"'{command()}' run '{S / 'moons.json.gz'}' --json | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)

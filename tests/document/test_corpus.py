@@ -31,7 +31,7 @@ def complete(graph: Graph) -> bool:
 
 
 @each_document
-@pytest.mark.parametrize("engine", ["reference", "compiled"])
+@pytest.mark.parametrize("engine", ["reference", pytest.param("compiled", marks=pytest.mark.slow)])
 def test_every_recorded_number_comes_out_again(path: Path, engine: str) -> None:
     if engine == "compiled":
         pytest.importorskip("llvmlite")

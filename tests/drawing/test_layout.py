@@ -86,6 +86,7 @@ def test_edges_run_left_to_right_and_cross_no_caption(path: Path, options: dict[
     assert crossed_captions(layout) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_perceptron_is_layers_of_neurons_in_natural_order(program: str) -> None:
     graph = perceptron()

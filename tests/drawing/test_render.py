@@ -202,7 +202,7 @@ def test_a_cell_shows_what_fits(program: str) -> None:
         shown = display.for_cell(draw)
         assert display._width(shown) <= display.CELL
         assert drawn[-1].get("direction", "LR") == direction
-        assert ("data=" in shown) == records
+        assert (b"data=" in shown) == records
 
 
 def test_control_characters_are_made_visible(program: str, tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ def test_bad_tables(name: str, call: Cli, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted({name, "out.csv"})
 
 
+@pytest.mark.slow
 def test_a_damaged_parquet_file_is_refused(call: Cli, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (the extra [parquet])")
     import pyarrow

@@ -331,6 +331,7 @@ def test_sympy(tmp_path: Path) -> None:
     assert float(found.subs(made.recorded)) == pytest.approx(root.data, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_latex_expressions_mean_what_the_graph_computes() -> None:
     """SymPy's parser reads the one-line expression back; the parentheses must be where they are needed."""
     pytest.importorskip("antlr4", reason="antlr4 is not installed; SymPy needs it to read LaTeX")

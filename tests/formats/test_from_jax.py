@@ -149,6 +149,7 @@ def perceptron(params: dict[str, Any], x: Any) -> Any:
 PARAMS = {"b": V[:2], "w": rng.uniform(-1, 1, (4, 2)), "out": rng.uniform(-1, 1, 2)}
 
 
+@pytest.mark.slow
 def test_the_numbers_are_jaxs() -> None:
     document = reader.read(perceptron, PARAMS, X, title="A network")
     graph = agrees(document)

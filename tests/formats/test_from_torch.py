@@ -472,6 +472,7 @@ def test_the_numbers_of_a_program_are_pytorchs() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_outputs_of_a_program() -> None:
     x, y = random(2, 3, grad=False), random(2, 3, grad=False)
     document = reader.read(exported(lambda m, x, y: {"far": x * y, "near": [x.sum()]}, x, y), title="Two outputs")

@@ -390,6 +390,7 @@ def test_mgraphs_own_values_are_recorded() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_sum_of_very_many() -> None:
     graph = from_values(Node(50_000.0, [leaf(1.0) for _ in range(50_000)], "sum"))
     assert len(graph) == 99_999 and graph.replay().outputs[graph.outputs[0]] == 50_000.0

@@ -379,7 +379,7 @@ def travel() -> None:
     times = measure("taken_over", ROOT, script=TRAVEL)
     pairs = [("the first time", "first import", "first"), ("again and again", "import", "build")]
     table(
-        "Two moons: taking over micrograd's graph against micrograd building it, the collector on",
+        "Two moons: importing micrograd's graph against micrograd building it, the collector on",
         ("", "import ms", "build ms", "ratio", "target"),
         *(
             (name, milliseconds(times[a]), milliseconds(times[b]), f"{times[a] / times[b]:.2f}", "<= 1.0")

@@ -1,4 +1,4 @@
-"""Writes cli.md, the reference of the command line, out of what every command's --help prints.
+"""Writes reference/cli.md, the reference of the command line, out of what every command's --help prints.
 
 Run: python docs/make_cli.py
 """
@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from mgraph.cli.main import main
 
-PAGE = Path(__file__).with_name("cli.md")
+PAGE = Path(__file__).parent / "reference" / "cli.md"
 WIDTH = 78
 """What click leaves of a terminal's 80 columns."""
 HEAD = """\

@@ -1,4 +1,4 @@
-"""Writes the tables of exporting.md: the stated ULPs, and what survives in each format, found by exporting a probe.
+"""Writes the tables of howto/export.md: the stated ULPs, and what survives in each format, found by exporting a probe.
 
 Run: python docs/make_exports.py
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from mgraph import Graph
 from mgraph.formats import TARGETS, module
 
-PAGE = Path(__file__).with_name("exporting.md")
+PAGE = Path(__file__).parent / "howto" / "export.md"
 STATED = ("python", "numpy", "torch", "jax", "c", "onnx")
 CODE = ("python", "numpy", "torch", "jax", "c", "sympy", "latex-expression")
 PROBE = Graph(

@@ -1,4 +1,4 @@
-"""Writes what is made of the op table: the table in ops.md, and the stubs that type checkers and editors read.
+"""Writes what is made of the op table: the one in reference/ops.md, and the stubs that type checkers and editors read.
 
 python docs/make_ops.py
 """
@@ -10,7 +10,7 @@ from mgraph.arithmetic.ops import OPS, Op
 from mgraph.recording.value import OPERATORS
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "ops.md"
+PAGE = ROOT / "docs" / "reference" / "ops.md"
 STUBS = ROOT / "mgraph" / "recording" / "op_types.pyi"
 START, END = "<!-- table -->\n", "<!-- end of table -->"
 

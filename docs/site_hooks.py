@@ -22,7 +22,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md")
 """Pages outside docs/."""
-PUBLIC = re.findall(r"^::: mgraph\.(\w+)$", Path(__file__).with_name("api.md").read_text(), re.MULTILINE)
+PUBLIC = re.findall(r"^::: mgraph\.(\w+)$", (Path(__file__).parent / "reference" / "api.md").read_text(), re.MULTILINE)
 """The names that the API's page documents."""
 
 CODE = r"(?P<code>^```.*?^```|`[^`\n]+`)"

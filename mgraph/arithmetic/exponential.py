@@ -8,8 +8,8 @@ compiled engine compiles the same source.
 Ziv's strategy (ACM TOMS 17 (1991) 410-423): a fast phase computes the value as h + l with a bound on its error; if
 h + l rounds to the same double with the bound taken off and put on, that is the answer. Else, for about one argument in
 a thousand to ten thousand, an accurate phase computes it to some 130 bits. The tables and the reduction follow Tang
-(ACM TOMS 15 (1989) 144-157, 16 (1990) 378-400) and Gal's idea of short leading parts; docs/exactness.md derives the
-bounds, and exactness/bounds.py measures them.
+(ACM TOMS 15 (1989) 144-157, 16 (1990) 378-400) and Gal's idea of short leading parts; docs/explanation/exactness.md
+derives the bounds, and exactness/bounds.py measures them.
 
 How far this is a proof: the accurate phase is off by less than 2**-126 relatively. The values of exp, expm1 and tanh
 that come closest to the middle between two doubles are known to stay about 2**-115 from it or further (Lefevre and

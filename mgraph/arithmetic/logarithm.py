@@ -4,7 +4,7 @@ How far this is a proof: log as there. log1p of small arguments was found to com
 accurate phase is off by less than 2**-156. For pow no exhaustive search is possible. Powers that are doubles, or midway
 between two, are decided exactly; of others, drawn at random, less than one in 2**65 comes within 2**-120 of a middle.
 Next to 1, arguments can be constructed whose powers come within 2**-160; there the accurate phase is off by less than
-2**-126 of x**y - 1 and 2**-52 of the distance from the middle. docs/exactness.md says more.
+2**-126 of x**y - 1 and 2**-52 of the distance from the middle. docs/explanation/exactness.md says more.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def draw(
     """Draw the numbers that FILE records.
 
     PICTURE ends in .svg, .png, .pdf or .dot. A number that is not recorded is drawn as a question mark; mgraph run
-    --draw draws what a replay gives. --out NAME draws only what NAME needs. An SVG or PNG carries the document: it
+    --draw draws what a replay computes. --out NAME draws only what NAME needs. An SVG or PNG carries the document: it
     can be a FILE itself.
     """
     from mgraph.api import picture

@@ -234,7 +234,7 @@ def draw_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--collapse", type=Level(), metavar="N", help="One box a scope, N levels deep; fit: at most 150 boxes."
             ),
-            click.option("--force", is_flag=True, help="Draw more than 2,000 boxes all the same."),
+            click.option("--force", is_flag=True, help="Draw even if there are more than 2,000 boxes."),
             NO_EMBED,
             click.option("--timeout", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds."),
         )

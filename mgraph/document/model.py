@@ -91,7 +91,7 @@ class Tolerance(TypedDict):
 
 @with_config(_STRICT)
 class Document(TypedDict):
-    """A document of format 1. ``nodes`` is not empty; the defaults of the rest are in docs/format.md."""
+    """A document of format 1. ``nodes`` is not empty; the defaults of the rest are in docs/reference/format.md."""
 
     mgraph: Literal[1]
     title: NotRequired[Text]

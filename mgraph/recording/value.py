@@ -3,7 +3,7 @@
 A value knows its op (a name in the op table), its ordered operands and its number; nothing else, no
 closures. The forward pass is eager, in binary64, by the op table; ``backward`` sweeps the recorded
 operands in reverse order of creation, which is the order a saved document lists them in, so that a replay
-gives the same bits.
+returns the same bits.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ class Value(Methods):
     def backward(self, seed: float = 1.0, *, accumulate: bool = False) -> None:
         """Set ``grad`` of every value this one depends on to ∂(self)/∂(value), times ``seed``.
 
-        Calling it again gives the same gradients; with ``accumulate=True`` they are added to what is
+        Calling it again computes the same gradients; with ``accumulate=True`` they are added to what is
         there, as PyTorch does. Reverse-mode accumulation (Griewank and Walther, Evaluating Derivatives,
         2nd ed., section 3.2), iterative. Constants keep grad 0.
         """

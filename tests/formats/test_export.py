@@ -74,7 +74,7 @@ def leaves(graph: Graph) -> list[str]:
 
 
 REFUSED: dict[str, set[str]] = {}
-"""Ops that a format does not have and that cannot be composed of others; docs/exporting.md says that there are none."""
+"""Ops that a format does not have and that cannot be composed of others; docs/howto/export.md says that there are none."""
 
 
 @pytest.mark.parametrize("to", TARGETS)
@@ -171,7 +171,7 @@ def test_hostile_numbers_and_constants(to: str, seed: int, tmp_path: Path) -> No
     for x, y in zip(found, run.outputs.values(), strict=True):
         assert x == pytest.approx(y, rel=1e-9, nan_ok=True)
     for x, name in zip(slopes, leaves(graph), strict=True):
-        # Where a backward pass gives NaN, the gradient's graph may give 0: docs/derivatives.md.
+        # Where a backward pass gives NaN, the gradient's graph may give 0: docs/explanation/derivatives.md.
         assert x == pytest.approx(run.grad[name], rel=1e-8, nan_ok=True) or (math.isnan(run.grad[name]) and x == 0.0)
 
 
@@ -513,7 +513,7 @@ def test_a_prefix_that_begins_no_name(prefix: str, call: Cli) -> None:
 
 def test_the_c_of_the_page_compiles(tmp_path: Path) -> None:
     needs("c")
-    code = re.search(r"```c\n(.*?)```", (ROOT / "docs/exporting.md").read_text(), re.DOTALL)[1]
+    code = re.search(r"```c\n(.*?)```", (ROOT / "docs/howto/export.md").read_text(), re.DOTALL)[1]
     end = '\n#include <stdio.h>\nint main(void)\n{\n    printf("%.17g\\n", slope_by_a(0.7, 0.71));\n    return 0;\n}\n'
     (tmp_path / "page.c").write_text(code.replace("double slope", "static double slope") + end)
     graph = load(ROOT / "samples/tanh.json")

@@ -348,7 +348,7 @@ def test_refusals_of_a_live_graph() -> None:
     assert said(1 - x) == f"autograd has not kept operand 1 of RsubBackward1 (operation 1 of 1, of shape [2]){lost}"
     assert said(torch.cat([x, x.detach()])).startswith("autograd has not kept operand 2 of CatBackward0")
     assert said(functional.gelu(x)) == (
-        "GeluBackward0 (operation 1 of 1, of shape [2]) is not supported; docs/importing.md lists what is"
+        "GeluBackward0 (operation 1 of 1, of shape [2]) is not supported; docs/reference/import-operators.md lists what is"
     )
     assert said(torch.where(x > 0, x, -x)).startswith(
         "WhereBackward0 (operation 2 of 2, of shape [2]) is not supported"
@@ -502,7 +502,7 @@ def test_refusals_of_a_program() -> None:
             reader.read(exported(function, *inputs))
         return str(refused.value)
 
-    here = r', File "[^"]*test_from_torch.py", line \d+, in \w+\) is not supported; docs/importing.md lists what is$'
+    here = r', File "[^"]*test_from_torch.py", line \d+, in \w+\) is not supported; docs/reference/import-operators.md lists what is$'
     assert re.match(r"aten\.gelu\.default \(node gelu" + here, said(lambda m, x, y: functional.gelu(x), x, y))
     assert re.match(r"aten\._to_copy\.default to int64 \(node _to_copy" + here, said(lambda m, x, y: x.long(), x, y))
     assert said(lambda m, x, y: x * y, x, y.long()) == (
@@ -551,7 +551,7 @@ def test_outputs_that_are_no_tensors() -> None:
 
 
 def test_the_documentation_lists_what_is_supported() -> None:
-    text = "".join(path.read_text() for path in (ROOT / "docs").glob("importing*.md"))
+    text = (ROOT / "docs/reference/import-operators.md").read_text()
     rows = dict(re.findall(r"^\| (a live graph|an exported program)[^|]* \| (.*) \|$", text, re.MULTILINE))
     listed = {name: re.findall(r"`([^`]+)`", row) for name, row in rows.items()}
     assert listed["a live graph"] == sorted({re.sub(r"Backward\d$", "", name) for name in AUTOGRAD}, key=str.lower)

@@ -398,7 +398,11 @@ def test_a_sum_of_very_many() -> None:
 
 def test_the_documentation_lists_every_field() -> None:
     rows = dict(
-        re.findall(r"^\| (number|gradient|operands|name) \| (.*) \|$", (ROOT / "docs/importing.md").read_text(), re.M)
+        re.findall(
+            r"^\| (number|gradient|operands|name) \| (.*) \|$",
+            (ROOT / "docs/reference/import-operators.md").read_text(),
+            re.M,
+        )
     )
     looked_for = {
         "number": object_fields.DATA,

@@ -462,21 +462,21 @@ REFERRING.attribute[0].ref_attr_name = "outer"
         (b"", "not an ONNX model, or one without outputs"),
         (
             model_of([node("Neg", "x", to="t"), node("Erf", "t", name="e")], X, ["y"]),
-            "Erf (node 1 'e', which produces 'y') is not supported; docs/importing.md lists what is",
+            "Erf (node 1 'e', which produces 'y') is not supported; docs/reference/import-operators.md lists what is",
         ),
         (
             model_of([helper.make_node("Scaler", ["x"], ["y"], domain="ai.onnx.ml")], X, ["y"]),
-            "ai.onnx.ml.Scaler (node 0, which produces 'y') is not supported; docs/importing.md lists what is",
+            "ai.onnx.ml.Scaler (node 0, which produces 'y') is not supported; docs/reference/import-operators.md lists what is",
         ),
         (
             model_of([helper.make_node("gate", ["x", "x"], ["y"], domain="mgraph")], X, ["y"]),
-            "mgraph.gate (node 0, which produces 'y') is not supported; docs/importing.md lists what is",
+            "mgraph.gate (node 0, which produces 'y') is not supported; docs/reference/import-operators.md lists what is",
         ),
         (model_of(NEG, X, ["y"], opset=0), f"the model is of opset 0; opsets 1 to {NEWEST} are supported"),
         (model_of(NEG, X, ["y"], opset=999), f"the model is of opset 999; opsets 1 to {NEWEST} are supported"),
         (
             model_of([node("Erf", "x")], X, ["y"], opset=9),
-            "Erf (node 0, which produces 'y') is not supported; docs/importing.md lists what is",
+            "Erf (node 0, which produces 'y') is not supported; docs/reference/import-operators.md lists what is",
         ),
         (
             model_of(NEG, {"x": [2, "rows"]}, ["y"]),
@@ -728,11 +728,14 @@ def test_functions_that_make_very_much_are_refused_before_they_do() -> None:
 
 def test_functions_that_cannot_be_inlined_are_refused() -> None:
     says = refusal(with_functions([function("f", "a", [node("Nag", "a")])], [call("f", "x")]))
-    assert says == "Nag (node 0, which produces 'y') is not supported; docs/importing.md lists what is"
+    assert says == "Nag (node 0, which produces 'y') is not supported; docs/reference/import-operators.md lists what is"
     branch = helper.make_graph([node("Neg", "a")], "b", [], [helper.make_tensor_value_info("y", DOUBLE, [])])
     choice = function("f", "a", [helper.make_node("If", ["a"], ["y"], then_branch=branch, else_branch=branch)])
     says = refusal(with_functions([choice], [call("f", "x")]))
-    assert says == "theirs.f (node 0, which produces 'y') is not supported; docs/importing.md lists what is"
+    assert (
+        says
+        == "theirs.f (node 0, which produces 'y') is not supported; docs/reference/import-operators.md lists what is"
+    )
 
 
 def test_the_functions_that_are_written_never_change() -> None:

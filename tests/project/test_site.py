@@ -34,8 +34,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_api_page_names_everything_public() -> None:
-    page = (ROOT / "docs" / "api.md").read_text()
-    assert sorted(re.findall(r"^::: mgraph\.(\w+)$", page, re.MULTILINE)) == NAMES, "docs/api.md: one ::: line a name"
+    page = (ROOT / "docs" / "reference" / "api.md").read_text()
+    assert sorted(re.findall(r"^::: mgraph\.(\w+)$", page, re.MULTILINE)) == NAMES, (
+        "docs/reference/api.md: one ::: line a name"
+    )
     assert "`mgraph.__version__`" in page
 
 
@@ -60,7 +62,7 @@ def test_everything_public_is_documented() -> None:
 
 @pytest.mark.slow
 def test_the_site_shows_every_public_name(site: Path) -> None:
-    shown = (site / "api.html").read_text()
+    shown = (site / "reference" / "api.html").read_text()
     assert [name for name in NAMES if f'id="mgraph.{name}"' not in shown] == []
     assert ":func:" not in shown and ":class:" not in shown and "&gt;&gt;&gt; <" not in shown
 
@@ -78,7 +80,7 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
 
 @pytest.mark.slow
 def test_formulas_are_drawn_without_a_script(site: Path) -> None:
-    page = (site / "ops.html").read_text()
+    page = (site / "reference" / "ops.html").read_text()
     assert page.count("<math") > 20 and "$" not in re.sub(r"<(script|pre|code)\b.*?</\1>", "", page, flags=re.DOTALL)
 
 
@@ -88,12 +90,14 @@ def test_a_strict_build_finds_what_is_wrong(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in (*ROOT.glob("*.md"), ROOT / "mkdocs.yml", ROOT / "LICENSE"):
         shutil.copy(path, tmp_path)
-    guide = tmp_path / "docs" / "guide.md"
-    guide.write_text(guide.read_text() + "\n[a](nowhere.md) [b](format.md#nowhere) [c](../samples/nowhere.json)\n")
+    guide = tmp_path / "docs" / "start" / "guide.md"
+    guide.write_text(
+        guide.read_text() + "\n[a](nowhere.md) [b](../reference/format.md#nowhere) [c](../../samples/nowhere.json)\n"
+    )
     (tmp_path / "docs" / "stray.md").write_text("# In no navigation\n")
-    with (tmp_path / "docs" / "api.md").open("a") as page:
+    with (tmp_path / "docs" / "reference" / "api.md").open("a") as page:
         page.write("\nSee [`Graph`][mgraph.Grpah].\n")
     done = build(tmp_path, tmp_path / "site")
     assert done.returncode != 0
-    for fault in ("nowhere.md", "format.md#nowhere", "nowhere.json", "stray.md", "mgraph.Grpah"):
+    for fault in ("nowhere.md", "reference/format.md#nowhere", "nowhere.json", "stray.md", "mgraph.Grpah"):
         assert fault in done.stderr + done.stdout

@@ -278,4 +278,7 @@ def _refusal(equation: Any, what: str = "") -> FormatError:
     what = ", unlike jnp.where," if equation.primitive.name == "cond" else what
     place = next((frame for frame in _frames(equation) if not frame[0].startswith((*JAX, __file__))), None)
     where_from = f' (File "{place[0]}", line {place[1]}, in {place[2]})' if place else ""
-    return FormatError(f"{equation.primitive.name}{what}{where_from} is not supported; docs/importing.md lists what is")
+    return FormatError(
+        f"{equation.primitive.name}{what}{where_from} is not supported; "
+        "docs/reference/import-operators.md lists what is"
+    )

@@ -122,7 +122,9 @@ class _Reading:
         known = {each.name for each in (*self.graph.input, *self.graph.initializer)}
         for k, node in enumerate(self.graph.node):
             if _operator(node) not in OPERATORS or (node.domain == DOMAIN and node.op_type not in functions):
-                raise FormatError(f"{_place(k, node)} is not supported; docs/importing.md lists what is")
+                raise FormatError(
+                    f"{_place(k, node)} is not supported; docs/reference/import-operators.md lists what is"
+                )
             if len(list(filter(None, node.output))) != 1 or not node.output[0]:
                 raise FormatError(f"{_place(k, node)}: only the first output is supported")
             if node.input and not node.input[0]:

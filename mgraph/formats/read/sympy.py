@@ -137,7 +137,7 @@ def _built(x: Any) -> Built:
         return _power(x.base, x.exp)
     meaning = FUNCTIONS.get(type(x).__name__)
     if meaning is None or not x.args:
-        raise FormatError(f"{_shown(x)} is not supported; docs/importing.md lists what is")
+        raise FormatError(f"{_shown(x)} is not supported; docs/reference/import-operators.md lists what is")
     return x.args, meaning
 
 

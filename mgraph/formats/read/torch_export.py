@@ -41,7 +41,7 @@ from mgraph.recording.numpy_arrays import Array
 from mgraph.recording.record import document_of
 
 DOUBLE = "compute in float64, as after model.double() and x.double()"
-SUPPORTED = "docs/importing.md lists what is"
+SUPPORTED = "docs/reference/import-operators.md lists what is"
 
 
 def dtype_of(held: Any) -> str:

@@ -44,22 +44,33 @@ def of(language: str) -> list[Path]:
     return [page for page in PAGES if blocks(page, language)]
 
 
-@pytest.mark.parametrize("page", of("python"), ids=page_name)
-def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    """As pasted, in order, in an empty folder; a block of text after one is what it prints.
+def runnable(page: Path) -> list[tuple[str, str, str]]:
+    """Language, block, and the block of text after it, of each block of Python or console."""
+    return re.findall(r"^```(python|console)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", page.read_text(), FENCED)
 
-    A page that says so is run in the repository's folder, of which it can have the samples.
+
+@pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=page_name)
+def test_blocks_run(page: Path, call: Cli, tmp_path: Path, monkeypatch, capsys) -> None:
+    """As pasted, in order, in one folder: Python in one session, and what it and the commands print.
+
+    The folder has the repository's samples if the page runs commands, or says that it is the repository's.
     """
-    for package in re.findall(r"^<!-- needs: (\w+) -->$", page.read_text(), re.MULTILINE):
+    text, found = page.read_text(), runnable(page)
+    for package in re.findall(r"^<!-- needs: (\w+) -->$", text, re.MULTILINE):
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
-    if "this repository's folder" in page.read_text():
-        (tmp_path / "samples").symlink_to(ROOT / "samples")
+    if "this repository's folder" in text or any(language == "console" for language, *_ in found):
+        shutil.copytree(ROOT / "samples", tmp_path / "samples", ignore=shutil.ignore_patterns("__pycache__"))
     namespace: dict[str, Any] = {}
-    for block, shown in re.findall(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", page.read_text(), FENCED):
-        exec(compile(block, str(page), "exec"), namespace)
-        printed = capsys.readouterr().out
-        assert printed == shown or not shown
+    for language, block, shown in found:
+        if language == "python":
+            exec(compile(block, str(page), "exec"), namespace)
+            printed = capsys.readouterr().out
+            assert printed == shown or not shown
+        else:
+            first, _, expected = block.partition("\n")
+            done = call(*shlex.split(first.removeprefix("$ mgraph ")))
+            assert done.stdout + done.stderr == expected
 
 
 def test_the_tour_computes_what_mgraph_computes() -> None:
@@ -78,15 +89,6 @@ def test_the_tour_computes_what_mgraph_computes() -> None:
         adjoints = toy["backward"](plan, numbers, graph.outputs[0])
         for node, number, adjoint in zip(graph.nodes, numbers, adjoints, strict=False):  # literals come last
             assert number == node["data"] and adjoint == node.get("grad", adjoint)
-
-
-@pytest.mark.parametrize("page", of("console"), ids=page_name)
-def test_console_blocks_print_what_they_show(page: Path, call: Cli, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "samples", tmp_path / "samples", ignore=shutil.ignore_patterns("__pycache__"))
-    for block in blocks(page, "console"):
-        first, _, shown = block.partition("\n")
-        done = call(*shlex.split(first.removeprefix("$ mgraph ")))
-        assert done.stdout == shown and done.stderr == ""
 
 
 @pytest.mark.parametrize("page", of("json"), ids=page_name)

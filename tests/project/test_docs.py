@@ -182,6 +182,8 @@ def test_the_readme_names_every_command_sample_and_dependency() -> None:
         assert f"| {re.match(r'[a-z-]+', requirement)[0]} | " in readme
     for extra in project["optional-dependencies"]:
         assert f"`{extra}` (" in readme
+    install = (ROOT / "docs" / "start" / "install.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", install, re.MULTILINE)) == set(project["optional-dependencies"])
     assert f"## {mgraph.__version__}, " in (ROOT / "CHANGELOG.md").read_text()
 
 

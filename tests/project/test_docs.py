@@ -6,9 +6,11 @@ import importlib.util
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ from mgraph.cli.main import main
 from mgraph.formats import TARGETS
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"])
-DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+DECISIONS = sorted((ROOT / "docs" / "dev" / "decisions").glob("0*.md"))
 
 
 FENCED = re.DOTALL | re.MULTILINE
@@ -49,24 +51,31 @@ def runnable(page: Path) -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=page_name)
 def test_blocks_run(page: Path, call: Cli, tmp_path: Path, monkeypatch, capsys) -> None:
-    """In order, in one folder that has the samples: Python in one session, and what it and the commands print."""
+    """As pasted, in order, in one folder: Python in one session, and what it and the commands print.
+
+    The folder has the repository's samples if the page runs commands, or says that it is the repository's.
+    """
+    text, found = page.read_text(), runnable(page)
+    for package in re.findall(r"^<!-- needs: (\w+) -->$", text, re.MULTILINE):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "samples").symlink_to(ROOT / "samples")
-    namespace = {"SAMPLES": ROOT / "samples"}
-    for language, block, shown in runnable(page):
+    if "this repository's folder" in text or any(language == "console" for language, *_ in found):
+        shutil.copytree(ROOT / "samples", tmp_path / "samples", ignore=shutil.ignore_patterns("__pycache__"))
+    namespace: dict[str, Any] = {}
+    for language, block, shown in found:
         if language == "python":
             exec(compile(block, str(page), "exec"), namespace)
             printed = capsys.readouterr().out
             assert printed == shown or not shown
         else:
-            first, _, output = block.partition("\n")
+            first, _, expected = block.partition("\n")
             done = call(*shlex.split(first.removeprefix("$ mgraph ")))
-            assert done.stdout + done.stderr == output
+            assert done.stdout + done.stderr == expected
 
 
 def test_the_tour_computes_what_mgraph_computes() -> None:
     """On any graph of its operations, in about a hundred lines."""
-    code = blocks(ROOT / "docs" / "tour.md", "python")
+    code = blocks(ROOT / "docs" / "dev" / "tour.md", "python")
     assert sum(bool(line.strip()) for line in "".join(code).splitlines()) <= 105
     toy: dict[str, Any] = {}
     for block in code[:-1]:
@@ -96,6 +105,43 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert "pip install mgraph" not in page.read_text().replace("pip install mgraph-replay", "")
 
 
+def section(page: str, heading: str) -> str:
+    return re.split(rf"^## {heading}$", (ROOT / "docs" / page).read_text(), flags=re.MULTILINE)[1].split("\n## ")[0]
+
+
+ONE = {
+    "run": ["samples/tanh.json"],
+    "verify": ["samples/tanh.json"],
+    "info": ["described.json"],
+    "diff": ["samples/tanh.json", "samples/neuron.json"],
+    "fit": ["samples/xor.json", "--loss", "loss/loss", "--steps", "1"],
+}
+
+
+@pytest.mark.parametrize("command", ONE)
+def test_the_page_of_json_names_the_keys_of_a_command(command: str, call: Cli, tmp_path: Path) -> None:
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    graph = mgraph.load(ROOT / "samples" / "tanh.json").with_meta(description="In words.", tags=["lesson"])
+    (tmp_path / "described.json").write_bytes(graph.to_bytes())
+    printed = json.loads(call(command, *ONE[command], "--json").stdout)
+    text = section("reference/json-output.md", f"mgraph {command}")
+    named = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)))
+    assert sorted(named) == sorted(printed)
+
+
+def test_the_page_of_json_names_the_keys_of_a_line(call: Cli, tmp_path: Path) -> None:
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    line = json.loads(call("validate", "samples/tanh.json", "samples/xor.json", "--json").stdout.splitlines()[0])
+    named = re.findall(r"^\| `(\w+)` \|", section("reference/json-output.md", "Several files"), re.MULTILINE)
+    assert [*named, "valid", "nodes"] == list(line)
+
+
+def test_the_page_of_errors_shows_the_tree() -> None:
+    assert mgraph.errors.__doc__ is not None
+    (tree,) = blocks(ROOT / "docs" / "reference" / "errors.md", "text")
+    assert dedent(mgraph.errors.__doc__.split("\n\n")[1]) == tree.rstrip()
+
+
 @pytest.mark.parametrize("name", ["make_exports", "make_cli"])
 def test_made_parts_of_pages_are_up_to_date(name: str) -> None:
     for package in ("torch", "jax", "onnx") if name == "make_exports" else ():
@@ -111,7 +157,7 @@ def test_what_is_made_of_the_op_table_is_up_to_date() -> None:
 
 
 def test_the_page_of_exports_names_every_format() -> None:
-    text = (ROOT / "docs" / "exporting.md").read_text()
+    text = (ROOT / "docs" / "howto" / "export.md").read_text()
     assert all(f"`{name}`" in text for name in TARGETS)
 
 
@@ -136,8 +182,6 @@ def test_the_readme_names_every_command_sample_and_dependency() -> None:
         assert f"| {re.match(r'[a-z-]+', requirement)[0]} | " in readme
     for extra in project["optional-dependencies"]:
         assert f"`{extra}` (" in readme
-    install = (ROOT / "docs" / "start" / "install.md").read_text()
-    assert set(re.findall(r"^\| `(\w+)` \|", install, re.MULTILINE)) == set(project["optional-dependencies"])
     assert f"## {mgraph.__version__}, " in (ROOT / "CHANGELOG.md").read_text()
 
 
@@ -153,11 +197,14 @@ def test_help_fits_80_columns_and_names_every_option(name: str, call) -> None:
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.startswith("Usage: mgraph")
     assert "..." not in shown.replace("PATH...", "").replace("[ARGS]...", ""), "a help line is cut"
-    assert f"## mgraph {name}".rstrip() + f"\n\n```text\n{shown}```\n" in (ROOT / "docs" / "cli.md").read_text()
+    assert (
+        f"## mgraph {name}".rstrip() + f"\n\n```text\n{shown}```\n"
+        in (ROOT / "docs" / "reference" / "cli.md").read_text()
+    )
 
 
 def test_the_format_page_names_every_key() -> None:
-    text = (ROOT / "docs" / "format.md").read_text()
+    text = (ROOT / "docs" / "reference" / "format.md").read_text()
     schema = json.loads((ROOT / "schemas" / "mgraph-1.schema.json").read_text())
     for definition in (schema, *schema["$defs"].values()):
         for key in definition.get("properties", {}):
@@ -173,7 +220,7 @@ def test_what_is_tracked_names_no_machine() -> None:
         assert str(ROOT).encode() + b"/" not in raw and b"index-url" not in raw.replace(b'b"index-url"', b""), name
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/tour.md"])
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/dev/architecture.md", "docs/dev/tour.md"])
 def test_files_that_a_page_names_exist(page: str) -> None:
     text = (ROOT / page).read_text()
     for name in re.findall(r"`((?:mgraph|tests|docs|samples|schemas|exactness|formats|document)/[\w./-]*)`", text):
@@ -184,7 +231,7 @@ def test_files_that_a_page_names_exist(page: str) -> None:
 
 def test_the_picture_of_the_rooms_is_the_import_contract() -> None:
     (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    picture = next(block for block in blocks(ROOT / "docs" / "architecture.md", "text") if "│" in block)
+    picture = next(block for block in blocks(ROOT / "docs" / "dev" / "architecture.md", "text") if "│" in block)
     drawn = [set(re.findall(r"\w+", line)) for line in picture.splitlines() if re.search(r"\w", line)]
     assert drawn == [set(re.findall(r"\w+", layer)) for layer in contract["layers"]]
 
@@ -229,4 +276,6 @@ def test_the_index_lists_every_decision() -> None:
         assert page.name.startswith(f"{number:04}-"), "decisions are numbered without a gap"
         state, date = status.removesuffix(".").rsplit(", ", 1)
         rows.append(f"| [{number:04}]({page.name}) | {title.removeprefix('# ')} | {state} | {date} |\n")
-    assert (ROOT / "docs" / "decisions" / "README.md").read_text().endswith("|---|---|---|---|\n" + "".join(rows))
+    assert (
+        (ROOT / "docs" / "dev" / "decisions" / "README.md").read_text().endswith("|---|---|---|---|\n" + "".join(rows))
+    )

@@ -19,7 +19,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from itertools import islice
 
 ERRORS = 100
-"""Errors of one document that are told at the most."""
+"""Errors of one document that are told at most."""
 
 
 class MgraphError(Exception):

@@ -33,7 +33,7 @@ KINDS = {
 }
 """What graphs and files are counted as: the words for one and for several, in the order of the last line."""
 NAMES = 48
-"""Columns for names at the most; a longer one pushes what follows it to the right."""
+"""Columns for names at most; a longer one pushes what follows it to the right."""
 
 PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 JUNIT = click.option("--junit", metavar="FILE", type=click.Path(), help="Write JUnit XML, which CI systems read.")

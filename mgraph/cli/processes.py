@@ -18,9 +18,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 CHUNK = 16
-"""Items at the most that a process is given at once."""
+"""Items at most that a process is given at once."""
 MOST = 60
-"""Processes at the most: Windows waits for 63 things, no more."""
+"""Processes at most: Windows waits for 63 things, no more."""
 
 
 def in_order(function: Callable[[T], R], items: Sequence[T], jobs: int) -> Iterator[R]:

@@ -154,7 +154,7 @@ def rows(
 
     TABLE and OUT end in .csv (with a header), .jsonl (an object a line) or .parquet; - is CSV. The columns of TABLE
     are inputs or parameters of FILE; those of OUT its outputs and, without --no-backward, the gradient of each column
-    of TABLE, as "grad NAME". --set gives a leaf one number for all rows; --keep passes columns on, such as a key.
+    of TABLE, as "grad NAME". --set sets a leaf for all rows; --keep passes columns on, such as a key.
     """
     from mgraph.files import atomic
 

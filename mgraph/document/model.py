@@ -26,9 +26,9 @@ from mgraph.errors import DocumentError, VersionError, shown
 
 VERSION = 1
 NAME_LIMIT = 1_000
-"""Characters in an id, a scope or a source at the most."""
+"""Characters in an id, a scope or a source at most."""
 TEXT_LIMIT = 10_000
-"""Characters in a label or a title at the most."""
+"""Characters in a label or a title at most."""
 META_DEPTH = 100
 """How deep ``meta`` may nest."""
 

@@ -13,7 +13,7 @@ from mgraph.errors import DrawError
 
 FORMATS = ("svg", "png", "pdf", "dot")
 RASTER_LIMIT = 1_000
-"""Boxes in a PNG at the most: beyond, it takes gigabytes."""
+"""Boxes in a PNG at most: beyond, it takes gigabytes."""
 INSTALL = (
     "install Graphviz (Debian, Ubuntu: apt-get install graphviz; Fedora: dnf install graphviz; macOS: brew install"
     " graphviz; Windows: winget install graphviz)"

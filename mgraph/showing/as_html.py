@@ -13,7 +13,7 @@ from mgraph.showing.blocks import Block, Column, Entry, Line, Styled, Table
 WIDTH = 90
 """Digits that the numbers of a row have together, as far as rounding can bring that about."""
 TEXT = 60
-"""Characters of a text in a table at the most."""
+"""Characters of a text in a table at most."""
 
 # A colour mixed into that of the text is readable on light and dark alike; an old browser shows the text's own.
 STYLE = """<style>

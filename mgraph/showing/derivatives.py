@@ -10,7 +10,7 @@ from mgraph.errors import printable
 from mgraph.showing.blocks import Column, How, Table
 
 SIDE = 40
-"""Rows and columns of a matrix at the most, unless all are asked for."""
+"""Rows and columns of a matrix at most, unless all are asked for."""
 
 
 class _Told(NamedTuple):

@@ -8,7 +8,7 @@ from mgraph.errors import printable
 from mgraph.showing.blocks import Block, Column, Entry, Styled, Table
 
 SOME = 20
-"""Entries of a list at the most."""
+"""Entries of a list at most."""
 
 
 def diff(found: Diff) -> list[Block]:

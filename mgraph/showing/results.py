@@ -14,9 +14,9 @@ from mgraph.showing.blocks import PYTHON, Block, Column, Entry, How, Line, Style
 from mgraph.showing.derivatives import matrix
 
 ROWS = 40
-"""Rows of a table at the most, unless all are asked for."""
+"""Rows of a table at most, unless all are asked for."""
 SOME = 10
-"""Entries of a list at the most."""
+"""Entries of a list at most."""
 
 
 def run(found: Run, everything: bool = False, how: How = PYTHON) -> list[Block]:

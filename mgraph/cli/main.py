@@ -160,8 +160,8 @@ def main() -> None:
     """Recompute, check and draw saved computations.
 
     FILE is a document (.json or .json.gz), a picture, a notebook or a web page that carries one (lesson.svg,
-    lesson.ipynb#2, lesson.html#2), ONNX (.onnx) or CppAD's JSON, or - for standard input. Exit status: 0 fine, 1 the numbers differ, 2 the input or
-    the call is wrong, 130 interrupted.
+    lesson.ipynb#2, lesson.html#2), ONNX (.onnx) or CppAD's JSON, or - for standard input. Exit status: 0 fine, 1 the
+    numbers differ, 2 the input or the call is wrong, 130 interrupted.
     """
 
 

@@ -60,7 +60,9 @@ def test_blocks_run(page: Path, call: Cli, tmp_path: Path, monkeypatch, capsys) 
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     if "this repository's folder" in text or any(language == "console" for language, *_ in found):
-        shutil.copytree(ROOT / "samples", tmp_path / "samples", ignore=shutil.ignore_patterns("__pycache__"))
+        samples = tmp_path.with_name(f"{tmp_path.name}-samples")  # a link, so that folders below are the page's own
+        shutil.copytree(ROOT / "samples", samples, ignore=shutil.ignore_patterns("__pycache__"))
+        (tmp_path / "samples").symlink_to(samples)
     namespace: dict[str, Any] = {}
     for language, block, shown in found:
         if language == "python":

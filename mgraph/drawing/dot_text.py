@@ -94,7 +94,7 @@ def _refuse_too_many(drawn: Sequence[Box], force: bool) -> None:
         raise DrawError(
             f"{len(drawn):,} boxes are more than can be laid out in good time (at most {NODE_LIMIT:,})",
             python="use draw(collapse='fit'), draw a part with slice(['NAME']).draw(), or all of it: draw(force=True)",
-            command="use --collapse fit, draw a part with --out NAME, or all of it with --force",
+            command="mgraph draw --collapse fit folds its scopes, --out NAME draws a part, --force all of it",
         )
 
 

@@ -342,7 +342,7 @@ def test_completion_knows_the_documents_names(cli: Cli) -> None:
         ),
         pytest.param(
             ["draw", S / "moons.json.gz", "x.svg"],
-            "mgraph: 65,614 boxes are more than can be laid out in good time (at most 2,000); use --collapse fit, draw a part with --out NAME, or all of it with --force\n",
+            "mgraph: 65,614 boxes are more than can be laid out in good time (at most 2,000); mgraph draw --collapse fit folds its scopes, --out NAME draws a part, --force all of it\n",
             marks=pytest.mark.slow,
         ),
         (["run", TANH, "--set", "a"], "mgraph: --set: 'a' is not NAME=VALUE\nTry: mgraph run --help\n"),

@@ -7,11 +7,12 @@ import math
 import os
 import random
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf, nan
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -33,6 +34,14 @@ EACH_SAMPLE = [*SMALL, *(pytest.param(path, marks=pytest.mark.slow) for path in 
 
 with_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="the system's Graphviz (dot) is not installed")
 with_pure = pytest.mark.skipif(fallback() is None, reason="graphviz-pure has no wheel for this platform")
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell that starts the tests in the background ignores SIGINT, and its children would too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def script(path: Path) -> ModuleType:

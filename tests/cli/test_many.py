@@ -350,6 +350,7 @@ def test_processes_end_with_the_one_who_wants_no_more() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
 def test_an_interrupt_ends_all_at_once(tmp_path: Path, end: signal.Signals) -> None:
     """Whoever is left would hold the pipe of standard error open."""

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,12 +31,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x9b5m\u202etxt\u2066\x7f\r\nnext"
 """A title for the window, colours by ESC and by C1, text turned round, a deletion, a line of its own."""
 
 
-@pytest.fixture(autouse=True)
-def interruptible() -> Iterator[None]:
-    """A shell that starts the tests in the background ignores SIGINT, and its children would too."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("interruptible")
 
 
 def on_a_terminal(*argv: str, cwd: Path, stdin: bytes | None = None, **env: str) -> tuple[int, str]:

@@ -44,6 +44,19 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+def drained(reader: int) -> bytes:
+    """What is left to read from a pseudo-terminal, which is then closed."""
+    out = b""
+    try:
+        while chunk := os.read(reader, 65536):
+            out += chunk
+    except OSError:  # the end, as Linux tells it
+        pass
+    finally:
+        os.close(reader)
+    return out
+
+
 def script(path: Path) -> ModuleType:
     """A script that is in no package, imported."""
     spec = importlib.util.spec_from_file_location(path.stem.replace("-", "_"), path)

@@ -175,7 +175,7 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
     with working("comparing"):
         found = before.diff(after)
     if draw:
-        with working("drawing"):
+        with working("drawing"), of_option("--draw"):
             drawn = before.draw_diff(after, found).to_bytes(draw)
         put({draw: drawn})
     if as_json:

@@ -131,12 +131,12 @@ def of_option(option: str) -> Iterator[None]:
     try:
         yield
     except (ReplayError, FileError, DrawError) as error:
-        raise type(error)(f"{option}: {error}") from None
+        raise type(error)(f"{option}: {getattr(error, 'on_command_line', error)}") from None
 
 
 def assigned(graph: Graph, settings: tuple[str, ...]) -> dict[str, float]:
     """The numbers that ``--set`` gives, by id. Raises click.BadParameter, ReplayError."""
-    from mgraph.arithmetic.ops import CONSTANT
+    from mgraph.replaying.run import settable
 
     found: dict[str, float] = {}
     with of_option("--set"):
@@ -144,11 +144,9 @@ def assigned(graph: Graph, settings: tuple[str, ...]) -> dict[str, float]:
             given, equals, text = setting.rpartition("=")
             if not equals or not given:
                 raise click.BadParameter(f"{shown(setting)} is not NAME=VALUE", param_hint="--set")
-            number, name = parse_number(text.strip()), graph.resolve(given)
+            number, name = parse_number(text.strip()), settable(graph._wiring, given)
             if name in found:
                 raise click.BadParameter(f"{shown(given)} is set twice", param_hint="--set")
-            if graph.op(name) == CONSTANT:
-                raise ReplayError(f"{shown(name)} is a constant, which cannot be set; an input or a parameter can")
             found[name] = number
     return found
 

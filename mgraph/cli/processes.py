@@ -60,7 +60,7 @@ def _in_any_order(pipes: list[Connection], chunks: Sequence[Sequence[T]]) -> Ite
             for pipe in idle:
                 yield busy.pop(pipe), pipe.recv()
     except (EOFError, ConnectionError):
-        message = "a process of --jobs was killed (for want of memory?); --jobs 1 needs the least"
+        message = "a process of --jobs was killed (out of memory?); --jobs 1 needs the least"
         raise MgraphError(message) from None
 
 

@@ -132,7 +132,7 @@ _PICKLE = (".pkl", ".pickle", ".joblib")
 
 
 def _documents(raw: bytes, path: str) -> Iterator[Kept]:
-    from mgraph.files import png, svg, web_page
+    from mgraph.files import png, svg
     from mgraph.formats import module
 
     where = atomic.display(path)
@@ -153,7 +153,7 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
             yield Kept(where, "", module("read.onnx").read(raw, Path(path).parent), None)
         elif png.match(raw):
             yield Kept(where, "PNG picture", _carried(png.extract(raw)), None)
-        elif web_page.match(raw):
+        elif _is_page(raw):
             yield from _page(raw, where)
         elif svg.match(raw):
             yield Kept(where, "SVG picture", _carried(svg.extract(raw)), None)
@@ -164,6 +164,14 @@ def _documents(raw: bytes, path: str) -> Iterator[Kept]:
     except DocumentError as error:
         error.file = where
         raise
+
+
+def _is_page(raw: bytes) -> bool:
+    if raw[:512].lstrip()[:1] in (b"{", b"["):  # most files: no need to import what searches pages
+        return False
+    from mgraph.files import web_page
+
+    return web_page.match(raw)
 
 
 def _carried(text: bytes | None) -> Document:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True)
-class Styled:
+class Styled(NamedTuple):
     """A text and what it is: ``title``, ``head``, ``good``, ``bad`` or ``notice``."""
 
     text: str
@@ -18,8 +16,7 @@ class Styled:
 Line = str | Styled | list[str | Styled]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A line with its heading, which is empty if it is that of the entry above."""
 
     head: str
@@ -28,8 +25,7 @@ class Entry:
     """Whether it must not be cut where there is little room."""
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table."""
 
     head: str
@@ -46,8 +42,7 @@ class Column:
         return self.kind in ("text", "path")
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Columns of one length, texts first."""
 
     columns: list[Column]

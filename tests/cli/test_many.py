@@ -337,7 +337,7 @@ def alive(process: int) -> bool:
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_told() -> None:
-    with pytest.raises(MgraphError, match=r"a process of --jobs was killed \(for want of memory\?\)"):
+    with pytest.raises(MgraphError, match=r"a process of --jobs was killed \(out of memory\?\)"):
         list(in_order(os._exit, range(100), 2))
 
 

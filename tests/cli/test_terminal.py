@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, drained
 
 import mgraph
 from mgraph import Value, load
@@ -40,14 +40,7 @@ def on_a_terminal(*argv: str, cwd: Path, stdin: bytes | None = None, **env: str)
     environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")} | {"TERM": "xterm", **env}
     process = subprocess.Popen([*MGRAPH, *argv], cwd=cwd, stdout=writer, stderr=writer, env=environment)
     os.close(writer)
-    out = b""
-    try:
-        while chunk := os.read(reader, 65536):
-            out += chunk
-    except OSError:  # the end, as Linux tells it
-        pass
-    finally:
-        os.close(reader)
+    out = drained(reader)
     return process.wait(), out.decode()
 
 
@@ -186,13 +179,7 @@ def test_after_two_seconds_a_terminal_says_what_is_being_done(tmp_path: Path) ->
         told = os.read(reader, 4096)
         assert re.fullmatch(rb"\rreading pipe\.json: 2 s\x1b\[K", told)
         out, _ = process.communicate(Path(TANH).read_bytes())
-    rest = b""
-    try:
-        while chunk := os.read(reader, 4096):
-            rest += chunk
-    except OSError:
-        pass
-    os.close(reader)
+    rest = drained(reader)
     assert rest.endswith(b"\r\x1b[K") and out.startswith(b"title  ")
 
 

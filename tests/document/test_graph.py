@@ -108,7 +108,8 @@ def test_ancestors_descendants_and_generations() -> None:
 
 
 def test_networkx_agrees_on_cones_and_generations() -> None:
-    networkx = pytest.importorskip("networkx")
+    import networkx
+
     for seed in range(30):
         graph = Graph(random_document(seed))
         network, place = graph.to_networkx(), graph.index.__getitem__

@@ -46,6 +46,15 @@ HOSTILE = [
 # Pictures --------------------------------------------------------------------------------------------------
 
 
+def refuse_each(folder: Path, cases: dict[str, tuple[bytes, str]]) -> None:
+    """Each of the files, by name, is refused with its message."""
+    for name, (raw, message) in cases.items():
+        (folder / name).write_bytes(raw)
+        with pytest.raises(mgraph.MgraphError) as refused:
+            load(folder / name)
+        assert str(refused.value) == f"{folder / name}: {message}"
+
+
 @pytest.mark.slow
 @with_dot
 @pytest.mark.parametrize("path", SMALL, ids=lambda p: p.stem)
@@ -121,11 +130,7 @@ def test_broken_pictures(tmp_path: Path) -> None:
             "$.nodes: the graph is empty: it needs at least one node",
         ),
     }
-    for name, (raw, message) in cases.items():
-        (tmp_path / name).write_bytes(raw)
-        with pytest.raises(mgraph.MgraphError) as refused:
-            load(tmp_path / name)
-        assert str(refused.value) == f"{tmp_path / name}: {message}"
+    refuse_each(tmp_path, cases)
 
 
 @pytest.mark.slow
@@ -329,11 +334,7 @@ def test_notebooks_that_are_not(tmp_path: Path) -> None:
             "a cell of this notebook is not built as nbformat 4 says: $.cells[0]",
         ),
     }
-    for name, (raw, message) in cases.items():
-        (tmp_path / name).write_bytes(raw)
-        with pytest.raises(mgraph.MgraphError) as refused:
-            load(tmp_path / name)
-        assert str(refused.value) == f"{tmp_path / name}: {message}"
+    refuse_each(tmp_path, cases)
 
 
 def test_a_notebook_with_the_nan_that_pythons_json_writes(tmp_path: Path) -> None:

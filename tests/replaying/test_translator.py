@@ -12,7 +12,7 @@ from conftest import HOSTILE, bits
 pytest.importorskip("llvmlite", reason="llvmlite is not installed (the extra mgraph-replay[fast])")
 import numpy as np
 
-from mgraph.replaying.compiled.machine_code import Code
+from mgraph.replaying.compiled.machine_code import Code, frexp
 from mgraph.replaying.compiled.native import Bytes, Doubles, Fixed, Formula, Longs, Places
 
 TABLE = (0.5, -0.0, 1e300, 5e-324, 3.0)
@@ -136,6 +136,11 @@ def applied(steps: Fixed[tuple[Step, ...]], strip: Strip, marks: Bytes, counts: 
                 place = strip.where[k]
                 strip.data[place] = step.formula(strip.data[place], 2.0, 0.5)
                 marks[place] = strip.data[place] > 3.0 or marks[place]
+
+
+@pytest.mark.parametrize("x", [1.0, 0.75, 1e300, 2.0**-1022, 5e-324, 1.7e-310])
+def test_the_bits_of_a_double_are_those_in_plain_python_too(x: float) -> None:
+    assert frexp(x) == math.frexp(x)
 
 
 def test_what_is_fixed_is_compiled_in_and_arrays_are_written() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
@@ -132,13 +133,13 @@ def source(function: Any) -> Source:
 
 
 def bits(x: float) -> int:
-    """The 64 bits of a double, as an integer; only to be translated."""
-    raise NotImplementedError
+    """The 64 bits of a double, as an integer; translated, an instruction."""
+    return int(struct.unpack("<q", struct.pack("<d", x))[0])
 
 
 def double(n: int) -> float:
-    """The double of these 64 bits; only to be translated."""
-    raise NotImplementedError
+    """The double of these 64 bits; translated, an instruction."""
+    return float(struct.unpack("<d", struct.pack("<q", n))[0])
 
 
 BITS: dict[Any, tuple[str, ir.Type]] = {bits: ("bitcast", LONG), double: ("bitcast", DOUBLE)}

@@ -1,0 +1,135 @@
+"""``Archive``: a place where worked examples are kept, one method a verb."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from mgraph.archive import keeping, naming
+from mgraph.archive.database import Database
+from mgraph.archive.keeping import Offer, Receipt
+from mgraph.archive.moments import now
+from mgraph.archive.parcels import prepared
+from mgraph.archive.references import Reference, checked, parsed
+from mgraph.archive.shelves import Shelves
+from mgraph.document import model
+from mgraph.document.collector import collector_paused
+from mgraph.graph import Graph
+
+
+class Archive:
+    """Worked examples, kept: ``Archive("course.mgraph")``, one SQLite file, or ``Archive("postgresql://HOST/NAME")``.
+
+    A document is kept once, by its digest. A name has versions, a version may have tags, a name labels. A file that is
+    not there is made. Every method that changes something does all of it or nothing. Raises FileError.
+    """
+
+    __module__ = "mgraph"
+
+    def __init__(self, url: str | os.PathLike[str], *, create: bool = True) -> None:
+        self._database = Database(url, create)
+
+    def __repr__(self) -> str:
+        return f"<Archive {self._database.name}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._database.close()
+
+    def keep(
+        self,
+        graph: Any,
+        name: str,
+        *,
+        tag: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        note: str = "",
+        source: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """Keep a graph, or a value with everything it depends on, under a name.
+
+        If the name's newest version holds the same document, nothing is added.
+        """
+        kept = graph if isinstance(graph, Graph) else _recorded(graph)
+        offer = Offer(prepared(kept._wiring), checked(name, "a name"), source or {})
+        return self.keep_all([offer], tags=[] if tag is None else [tag], labels=labels or {}, note=note)[0]
+
+    @collector_paused()
+    def keep_all(
+        self,
+        offers: Iterable[Offer],
+        tags: Iterable[str] = (),
+        labels: Mapping[str, str] | None = None,
+        note: str = "",
+    ) -> list[Receipt]:
+        """Keep prepared documents, all or none."""
+        moment, offered = now(), list(offers)
+        wanted = [checked(tag, "a tag") for tag in tags]
+        given = {checked(key, "a label's key"): value for key, value in (labels or {}).items()}
+        with self._database.writing() as connection:
+            receipts = keeping.keep(connection, moment, offered, note)
+            for receipt in receipts if wanted else ():
+                found = naming.resolve(connection, Reference(receipt.name, number=receipt.number))
+                for tag in wanted:
+                    naming.set_tag(connection, moment, found, tag)
+            for name in {receipt.name: None for receipt in receipts} if given else ():
+                naming.set_labels(connection, moment, name, given)
+        return receipts
+
+    def get(self, reference: str) -> Graph:
+        """The graph that ``neuron``, ``neuron@2``, ``neuron:latest`` or ``sha256:3fa9…`` means."""
+        with self._database.reading() as connection:
+            found = naming.resolve(connection, parsed(reference))
+            content = Shelves(connection).content(found.document)
+        return Graph._of(model.parse(content))
+
+    __getitem__ = get
+
+    def tag(self, reference: str, tag: str) -> None:
+        """Let a tag point at a version of a name."""
+        moment = now()
+        with self._database.writing() as connection:
+            naming.set_tag(connection, moment, naming.resolve(connection, parsed(reference)), checked(tag, "a tag"))
+
+    def untag(self, name: str, tag: str) -> None:
+        """Take a tag off a name."""
+        with self._database.writing() as connection:
+            naming.remove_tag(connection, now(), name, tag)
+
+    def label(self, name: str, labels: Mapping[str, str | None]) -> None:
+        """Give labels of a name a value; None takes one off."""
+        with self._database.writing() as connection:
+            naming.resolve(connection, Reference(checked(name, "a name")))
+            given = {checked(key, "a label's key"): value for key, value in labels.items()}
+            naming.set_labels(connection, now(), name, given)
+
+    def forget(self, reference: str, *, undo: bool = False) -> list[int]:
+        """Put a tombstone on a version, or on all versions of a name, or with ``undo`` take it away again.
+
+        Returns the versions' numbers.
+        """
+        act = naming.remember if undo else naming.forget
+        with self._database.writing() as connection:
+            return act(connection, now(), parsed(reference))
+
+    def prune(self, before: str) -> tuple[int, int]:
+        """Remove what was forgotten before a moment (UTC, ``2026-01-31T12:00:00Z``), and documents without a name.
+
+        Returns how many versions and how many documents were removed.
+        """
+        with self._database.writing() as connection:
+            return naming.prune(connection, now(), before)
+
+
+def _recorded(value: Any) -> Graph:
+    from mgraph.recording.record import document_of
+
+    return Graph._of(document_of(list(value) if isinstance(value, list | tuple) else [value]))

@@ -1,0 +1,214 @@
+"""The database of an archive: opened, checked, and written in transactions that cannot fail halfway."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine, event, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from mgraph.archive import tables
+from mgraph.archive.sqlite_file import LONGEST, WAIT, not_ours
+from mgraph.errors import FileError, printable
+from mgraph.files.atomic import display
+
+_WRITING = "mgraph_writing"
+_LOCK = 0x6D677261
+"""The advisory lock that PostgreSQL's writers of an archive take in turn, as SQLite's do the file's."""
+
+
+class Database:
+    """An archive's database. ``url`` is a path, or ``postgresql://…``."""
+
+    def __init__(self, url: str | os.PathLike[str], create: bool = False, upgrade: bool = False) -> None:
+        text = os.fspath(url)
+        self.is_file = "://" not in text
+        self.name = display(text) if self.is_file else _without_password(text)
+        self._path = text
+        self._opened: tuple[int, int] | None = None
+        self._engine = self._file_engine(create) if self.is_file else self._server_engine()
+        with self._translated():
+            self._prepare(create, upgrade)
+
+    # Connections ---------------------------------------------------------------------------------------------
+
+    def _file_engine(self, create: bool) -> Engine:
+        path = Path(self._path)
+        there = path.exists()
+        if not there and not create:
+            raise FileError(f"{self.name}: no such archive. To make one: mgraph archive init {self.name}")
+        if there and (problem := not_ours(path)):
+            raise FileError(f"{self.name}: {problem}")
+        if not there and not path.parent.is_dir():
+            raise FileError(f"{self.name}: there is no folder {display(path.parent)}")
+        self.read_only = there and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        address = path.absolute().as_uri() + ("?mode=ro&immutable=1" if self.read_only else "?mode=rwc")
+        engine = sqlalchemy.create_engine("sqlite://", creator=lambda: _opened(address), poolclass=sqlalchemy.QueuePool)
+        event.listen(engine, "begin", _begin)
+        return engine
+
+    def _server_engine(self) -> Engine:
+        self.read_only = False
+        scheme, _, rest = self._path.partition("://")
+        if scheme not in ("postgresql", "postgres"):
+            raise FileError(f"{self.name}: an archive is a file, or a database at postgresql://HOST/NAME")
+        try:
+            return sqlalchemy.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True)
+        except ImportError:
+            raise FileError(f"{self.name}: needs psycopg: pip install 'mgraph-replay[postgres]'") from None
+        except SQLAlchemyError as error:
+            raise FileError(f"{self.name}: {printable(str(error))}") from None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the archive throughout. Raises FileError."""
+        level: dict[str, Any] = {} if self.is_file else {"isolation_level": "REPEATABLE READ"}
+        with self._translated(), self._connected(**level) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection whose changes are kept together at the end, or, after an exception, not at all.
+
+        Writers take turns. Raises FileError."""
+        if self.read_only:
+            raise FileError(f"{self.name}: this archive cannot be written: the file or its folder is read-only")
+        with self._translated(), self._connected(**{_WRITING: True}) as connection:
+            if not self.is_file:
+                connection.execute(select(sqlalchemy.func.pg_advisory_xact_lock(_LOCK)))
+            yield connection
+
+    @contextmanager
+    def _connected(self, **options: Any) -> Iterator[Connection]:
+        """A connection in a transaction, to the file that was opened, not to another that has taken its name since."""
+        with self._engine.connect().execution_options(**options) as connection:
+            found = self._identity()
+            if found != self._opened and self._opened is not None:
+                raise FileError(f"{self.name}: the file was replaced by another while it was in use; open it again")
+            self._opened = found
+            with connection.begin():
+                yield connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        if not self.is_file:
+            return None
+        try:
+            status = os.stat(self._path)  # noqa: PTH116
+        except OSError:
+            raise FileError(f"{self.name}: the file was removed while it was in use") from None
+        return status.st_dev, status.st_ino
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """What the database says, as a FileError that names the archive."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise FileError(f"{self.name}: {_reason(error.orig)}") from None
+        except self._engine.dialect.loaded_dbapi.Error as error:  # of a cursor of the driver's own
+            raise FileError(f"{self.name}: {_reason(error)}") from None
+
+    def copy_beside(self, suffix: str) -> str:
+        """Copy the file to one beside it, and return its name. Raises FileError."""
+        copy = f"{self._path}.{suffix}"
+        if Path(copy).exists():
+            raise FileError(f"{display(copy)}: there is such a file already; move it away first")
+        with self._translated(), self._engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("VACUUM INTO ?", (copy,))
+        return copy
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    # The schema ----------------------------------------------------------------------------------------------
+
+    def _prepare(self, create: bool, upgrade: bool) -> None:
+        """Make the tables of a new archive, and refuse those of another version."""
+        found = self._schema()
+        if found == tables.SCHEMA:
+            return
+        if found is None and not create:
+            raise FileError(f"{self.name}: there is no archive in it yet. To make one: mgraph archive init {self.name}")
+        if found is not None and found > tables.SCHEMA:
+            raise FileError(
+                f"{self.name}: an archive of version {found}; this mgraph reads version {tables.SCHEMA}. Install an"
+                " mgraph that reads it"
+            )
+        if found is not None and not self.is_file and not upgrade:
+            raise FileError(
+                f"{self.name}: an archive of version {found}; this mgraph writes version {tables.SCHEMA}. When nobody"
+                " else uses it: mgraph archive upgrade"
+            )
+        from mgraph.archive.migrating import migrate
+
+        migrate(self, found)
+
+    def _schema(self) -> int | None:
+        """The version of the tables that are there, None where there are none."""
+        with self._engine.connect() as connection:
+            if not sqlalchemy.inspect(connection).has_table("info"):
+                return None
+            value = connection.execute(select(tables.info.c.value).where(tables.info.c.key == "schema")).scalar()
+        if value is None or not value.isdecimal():
+            raise FileError(f"{self.name}: the archive does not say of which version it is; it is damaged")
+        return int(value)
+
+
+def _opened(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
+    for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "foreign_keys=ON", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+    if "immutable" not in address:
+        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if mode != "wal":
+            connection.close()
+            raise sqlite3.OperationalError(
+                "the file system does not allow a write-ahead log (a network folder?); keep the archive on a local"
+                " disk, or use PostgreSQL"
+            )
+    return connection
+
+
+def _begin(connection: Connection) -> None:
+    """In a write-ahead log, a transaction that reads first and writes later fails at once if another has written."""
+    immediate = connection.get_execution_options().get(_WRITING)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+_SAID = {
+    "locked": "another program has been writing for a minute; try again when it is done",
+    "full": "the disk is full; nothing was kept",
+    "readonly": "this archive cannot be written: the file or its folder is read-only",
+    "malformed": "the file is damaged; mgraph archive check says where",
+    "not a database": "the file is damaged: it is no longer an SQLite database",
+    "disk i/o": "the disk failed to read or write it",
+    "unable to open": "it cannot be opened",
+    "connection failed": "the server cannot be reached: is it running, and are the name and the password right?",
+    "too big": "a document is larger than an archive holds (1 GB, compressed)",
+}
+
+
+def _reason(error: BaseException | None) -> str:
+    text = str(error)
+    return next((said for part, said in _SAID.items() if part in text.lower()), printable(" ".join(text.split())))
+
+
+def _without_password(url: str) -> str:
+    try:
+        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "postgresql://…"
+
+
+def scalar(connection: Connection, query: Any) -> Any:
+    """The one value that a query returns, or None."""
+    return connection.execute(query).scalar()

@@ -1,0 +1,210 @@
+"""Documents into an archive: each content once, under a name whose history grows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection, func, select, tuple_
+
+from mgraph import __version__
+from mgraph.archive import bodies, tables
+from mgraph.archive.bodies import Body
+from mgraph.archive.lots import in_lots, next_id, put
+from mgraph.archive.moments import Moment
+from mgraph.archive.parcels import Parcel, named
+from mgraph.archive.shelves import Shelves
+
+
+class Offer(NamedTuple):
+    """A parcel, the name to keep it under, and where it came from (file, place, …)."""
+
+    parcel: Parcel
+    name: str
+    source: Mapping[str, str]
+
+
+class Receipt(NamedTuple):
+    """What became of an offer."""
+
+    name: str
+    number: int
+    """The version of the name that holds it."""
+    digest: str
+    """``sha256:`` and 64 hexadecimal digits."""
+    is_new: bool
+    """Whether the document was not in the archive yet."""
+    is_new_version: bool
+    """Whether the name held something else, or nothing, before."""
+
+
+def keep(connection: Connection, moment: Moment, offers: Sequence[Offer], note: str = "") -> list[Receipt]:
+    """Keep each document that is not there yet, and make it the newest version of its name unless it is."""
+    parcels = {offer.parcel.digest: offer.parcel for offer in offers}
+    there = _ids(connection, parcels)
+    new = [parcel for digest, parcel in parcels.items() if digest not in there]
+    _train(connection, new)
+    there |= _put(connection, moment, new)
+    receipts = _versions(connection, moment, offers, there, note)
+    fresh = {parcel.digest for parcel in new}
+    terms = {
+        (there[offer.parcel.digest], offer.name): {
+            **named(offer.name),
+            **(offer.parcel.terms if offer.parcel.digest in fresh else {}),
+        }
+        for offer, receipt in zip(offers, receipts, strict=True)
+        if receipt[1] or offer.parcel.digest in fresh
+    }
+    _post(connection, terms, {document for digest, document in there.items() if digest not in fresh})
+    done = []
+    for offer, (number, is_new_version) in zip(offers, receipts, strict=True):
+        digest = offer.parcel.digest
+        done.append(Receipt(offer.name, number, f"sha256:{digest.hex()}", digest in fresh, is_new_version))
+        fresh.discard(digest)
+    return done
+
+
+def _ids(connection: Connection, wanted: Iterable[bytes]) -> dict[bytes, int]:
+    of = tables.document.c
+    return {
+        bytes(digest): number
+        for lot in in_lots(wanted)
+        for digest, number in connection.execute(select(of.digest, of.id).where(of.digest.in_(lot)))
+    }
+
+
+def _train(connection: Connection, new: Sequence[Parcel]) -> None:
+    """Train the archive's dictionary when there are documents enough; what was kept before stays as it is."""
+    if len(new) < bodies.SAMPLES or connection.execute(select(tables.dictionary.c.id).limit(1)).first():
+        return
+    step = max(1, len(new) // (4 * bodies.SAMPLES))
+    samples = [parcel.content for parcel in new[::step] if len(parcel.content) < bodies.SMALL]
+    made = bodies.trained(samples) if len(samples) >= bodies.SAMPLES else None
+    if made is not None:
+        put(connection, tables.dictionary, [{"id": 1, "bytes": made}])
+
+
+def _put(connection: Connection, moment: Moment, new: Sequence[Parcel]) -> dict[bytes, int]:
+    """Insert the documents and their bodies; returns their ids by digest."""
+    if not new:
+        return {}
+    first = next_id(connection, tables.document)
+    rows = [
+        {
+            "id": number,
+            "digest": parcel.digest,
+            "recipe": parcel.recipe,
+            "structure": parcel.structure,
+            "title": parcel.title,
+            "nodes": parcel.nodes,
+            "at": moment.at,
+        }
+        for number, parcel in enumerate(new, first)
+    ]
+    put(connection, tables.document, rows)
+    shelves = Shelves(connection)
+    shelves.look_for_bases({parcel.structure for parcel in new}, first)
+    rows = [{"document": number, **_body(shelves, number, each)._asdict()} for number, each in enumerate(new, first)]
+    put(connection, tables.body, rows)
+    return {parcel.digest: number for number, parcel in enumerate(new, first)}
+
+
+def _body(shelves: Shelves, number: int, parcel: Parcel) -> Body:
+    """The smallest body: beside a whole document of the same structure, or by itself."""
+    content = parcel.content
+    base = shelves.base_of(parcel.structure, number, content)
+    if base is not None:
+        against = shelves.content(base)
+        return Body(bodies.VARIANT, base, None, len(content), bodies.packed(content, against))
+    trained = shelves.dictionary() if len(content) < bodies.SMALL else None
+    if trained is None:
+        return Body(bodies.WHOLE, None, None, len(content), bodies.packed(content))
+    return Body(bodies.WHOLE, None, trained[0], len(content), bodies.packed(content, trained[1], trained=True))
+
+
+def _versions(
+    connection: Connection, moment: Moment, offers: Sequence[Offer], ids: Mapping[bytes, int], note: str
+) -> list[tuple[int, bool]]:
+    """The version of each name that holds its document: its newest one, else a new one. Whether it is new, too."""
+    newest = _newest(connection, {offer.name for offer in offers})
+    first = next_id(connection, tables.version)
+    rows: list[dict[str, object]] = []
+    found = []
+    for offer in offers:
+        document = ids[offer.parcel.digest]
+        number, held = newest.get(offer.name, (0, None))
+        if held == document:
+            found.append((number, False))
+            continue
+        rows.append(
+            {
+                "id": first + len(rows),
+                "name": offer.name,
+                "number": number + 1,
+                "document": document,
+                "parent": number or None,
+                "at": moment.at,
+                "by": moment.by,
+                "note": note,
+                "source": orjson.dumps(dict(offer.source)).decode(),
+                "mgraph": __version__,
+            }
+        )
+        newest[offer.name] = number + 1, document
+        found.append((number + 1, True))
+    if rows:
+        put(connection, tables.version, rows)
+    return found
+
+
+def _newest(connection: Connection, names: Iterable[str]) -> dict[str, tuple[int, int | None]]:
+    """The number and document of each name's newest version; no document where that one is forgotten."""
+    of, gone = tables.version.c, tables.forgotten.c.version
+    found: dict[str, tuple[int, int | None]] = {}
+    for lot in in_lots(sorted(names)):
+        last = select(of.name, func.max(of.number)).where(of.name.in_(lot)).group_by(of.name)
+        query = (
+            select(of.name, of.number, of.document, gone)
+            .outerjoin(tables.forgotten, gone == of.id)
+            .where(tuple_(of.name, of.number).in_(last))
+        )
+        for name, number, document, forgotten in connection.execute(query):
+            found[name] = number, None if forgotten else document
+    return found
+
+
+def _post(
+    connection: Connection, terms: Mapping[tuple[int, str], Mapping[tuple[str, str], int]], known: Collection[int]
+) -> None:
+    """Note by which terms the documents are found; ``known`` are those that are found by some already."""
+    ids = _term_ids(connection, dict.fromkeys(term for each in terms.values() for term in each))
+    weights: dict[tuple[int, int], int] = {}
+    for (document, _), each in terms.items():
+        for term, weight in each.items():
+            key = ids[term], document
+            weights[key] = max(weight, weights.get(key, 0))
+    of = tables.posting.c
+    for lot in in_lots(key for key in weights if key[1] in known):
+        for term, document in connection.execute(
+            select(of.term, of.document).where(tuple_(of.term, of.document).in_(lot))
+        ):
+            weights.pop((term, document), None)
+    if weights:
+        rows = [{"term": term, "document": document, "weight": w} for (term, document), w in sorted(weights.items())]
+        put(connection, tables.posting, rows)
+
+
+def _term_ids(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    of = tables.term.c
+    found: dict[tuple[str, str], int] = {}
+    for lot in in_lots(wanted):
+        query = select(of.kind, of.text, of.id).where(tuple_(of.kind, of.text).in_(lot))
+        found |= {(kind, text): number for kind, text, number in connection.execute(query)}
+    missing = [term for term in wanted if term not in found]
+    if missing:
+        numbered = dict(zip(missing, range(next_id(connection, tables.term), 10**18), strict=False))
+        rows = [{"id": number, "kind": kind, "text": text} for (kind, text), number in numbered.items()]
+        put(connection, tables.term, rows)
+        found |= numbered
+    return found

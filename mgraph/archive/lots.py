@@ -1,0 +1,44 @@
+"""What statements have in common: values in lots, and ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Table, func, select
+
+_AT_ONCE = 500
+"""Values that one statement asks for: databases limit its parameters."""
+_T = TypeVar("_T")
+
+
+def in_lots(values: Iterable[_T]) -> Iterator[list[_T]]:
+    """The values, as many at a time as a statement takes."""
+    found = list(values)
+    return (found[start : start + _AT_ONCE] for start in range(0, len(found), _AT_ONCE))
+
+
+def next_id(connection: Connection, table: Table) -> int:
+    """The first free id. Writers take turns, so it stays free until the transaction ends."""
+    return 1 + (connection.execute(select(func.max(table.c.id))).scalar() or 0)
+
+
+def put(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Insert rows, all with the same keys, by the quickest way that the database has."""
+    if not rows:
+        return
+    names = list(rows[0])
+    columns = ", ".join(f'"{name}"' for name in names)
+    values = map(itemgetter(*names), rows) if len(names) > 1 else ((row[names[0]],) for row in rows)
+    cursor: Any = connection.connection.cursor()
+    try:
+        if connection.dialect.name == "sqlite":
+            marks = ", ".join("?" * len(names))
+            cursor.executemany(f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})', values)
+        else:
+            with cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN') as copy:
+                for row in values:
+                    copy.write_row(row)
+    finally:
+        cursor.close()

@@ -1,0 +1,226 @@
+"""Which kept document a reference means; tags and labels; what is forgotten, and what is removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, Select, and_, delete, exists, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from mgraph.archive import tables
+from mgraph.archive.lots import in_lots, next_id, put
+from mgraph.archive.moments import Moment
+from mgraph.archive.references import Reference
+from mgraph.errors import FileError, nearest, shown
+
+_VERSION, _FORGOTTEN, _TAG, _LABEL = tables.version.c, tables.forgotten.c, tables.tag.c, tables.label.c
+
+
+class Found(NamedTuple):
+    """A kept document and, where it was asked for by name, the version that holds it."""
+
+    document: int
+    digest: bytes
+    version: int | None
+    name: str
+    number: int
+
+
+def resolve(connection: Connection, reference: Reference) -> Found:
+    """What a reference means. Raises FileError, with what comes near."""
+    if reference.digest is not None:
+        return _by_digest(connection, reference.digest)
+    query = _versions().where(_VERSION.name == reference.name, _FORGOTTEN.version.is_(None))
+    if reference.number is not None:
+        query = query.where(_VERSION.number == reference.number)
+    elif reference.tag is not None:
+        query = query.join(tables.tag, _TAG.version == _VERSION.id).where(
+            _TAG.name == reference.name, _TAG.tag == reference.tag
+        )
+    row = connection.execute(query.order_by(_VERSION.number.desc()).limit(1)).first()
+    if row is None:
+        raise FileError(_missing(connection, reference))
+    return Found(row.document, bytes(row.digest), row.id, row.name, row.number)
+
+
+def _versions() -> Select[Any]:
+    doc = tables.document
+    return (
+        select(_VERSION.id, _VERSION.name, _VERSION.number, _VERSION.document, doc.c.digest)
+        .join(doc, doc.c.id == _VERSION.document)
+        .outerjoin(tables.forgotten, _FORGOTTEN.version == _VERSION.id)
+    )
+
+
+def _by_digest(connection: Connection, digits: str) -> Found:
+    of = tables.document.c
+    low = bytes.fromhex(digits.ljust(64, "0"))
+    high = bytes.fromhex(digits.ljust(64, "f"))
+    query = select(of.id, of.digest).where(of.digest.between(low, high)).order_by(of.digest).limit(9)
+    rows = connection.execute(query).all()
+    if not rows:
+        raise FileError(f"no document of digest sha256:{digits} is kept here")
+    if len(rows) > 1:
+        which = ", ".join(f"sha256:{bytes(row.digest).hex()[: len(digits) + 4]}" for row in rows[:8])
+        raise FileError(f"sha256:{digits} begins more than one digest: {which}{', …' * (len(rows) > 8)}")
+    version = connection.execute(
+        _versions()
+        .where(_VERSION.document == rows[0].id, _FORGOTTEN.version.is_(None))
+        .order_by(_VERSION.id.desc())
+        .limit(1)
+    ).first()
+    named = (version.id, version.name, version.number) if version is not None else (None, "", 0)
+    return Found(rows[0].id, bytes(rows[0].digest), *named)
+
+
+def _missing(connection: Connection, reference: Reference) -> str:
+    name = reference.name
+    numbers = connection.execute(
+        select(_VERSION.number, _FORGOTTEN.version)
+        .outerjoin(tables.forgotten, _FORGOTTEN.version == _VERSION.id)
+        .where(_VERSION.name == name)
+        .order_by(_VERSION.number)
+    ).all()
+    if not numbers:
+        names = connection.execute(select(_VERSION.name).distinct().order_by(_VERSION.name).limit(1_000)).scalars()
+        return f"no graph {shown(name)} is kept here.{nearest(name, names)}"
+    kept = [number for number, forgotten in numbers if forgotten is None]
+    if not kept:
+        return f"{shown(name)} was forgotten; to undo that: mgraph archive forget --undo {name}"
+    if reference.number in {number for number, _ in numbers}:
+        return f"version {reference.number} of {shown(name)} was forgotten; there are {_listed(kept)}"
+    if reference.number is not None:
+        return f"{shown(name)} has no version {reference.number}; there are {_listed(kept)}"
+    tags = connection.execute(select(_TAG.tag).where(_TAG.name == name).order_by(_TAG.tag)).scalars().all()
+    known = f"; there are {', '.join(map(shown, tags[:12]))}" if tags else "; it has none"
+    return f"{shown(name)} has no tag {shown(reference.tag)}{known}"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:12])) + ", …" * (len(numbers) > 12)
+
+
+def note(connection: Connection, moment: Moment, verb: str, name: str, **detail: Any) -> None:
+    """Write down what was done."""
+    row = {
+        "id": next_id(connection, tables.event_log),
+        "at": moment.at,
+        "by": moment.by,
+        "verb": verb,
+        "name": name,
+        "detail": orjson.dumps(detail).decode(),
+    }
+    put(connection, tables.event_log, [row])
+
+
+def set_tag(connection: Connection, moment: Moment, found: Found, tag: str) -> None:
+    """Let a tag of a name point at one of its versions. Every move is written down."""
+    key = and_(_TAG.name == found.name, _TAG.tag == tag)
+    before = connection.execute(
+        select(_VERSION.number).join(tables.tag, _TAG.version == _VERSION.id).where(key)
+    ).scalar()
+    if before == found.number:
+        return
+    connection.execute(delete(tables.tag).where(key))
+    put(connection, tables.tag, [{"name": found.name, "tag": tag, "version": found.version}])
+    note(connection, moment, "tag", found.name, tag=tag, before=before, now=found.number)
+
+
+def remove_tag(connection: Connection, moment: Moment, name: str, tag: str) -> None:
+    """Take a tag off a name. Raises FileError if it is not there."""
+    found = resolve(connection, Reference(name, tag=tag))
+    connection.execute(delete(tables.tag).where(_TAG.name == name, _TAG.tag == tag))
+    note(connection, moment, "tag", name, tag=tag, before=found.number, now=None)
+
+
+def set_labels(connection: Connection, moment: Moment, name: str, labels: Mapping[str, str | None]) -> None:
+    """Give labels of a name a value, or with None take them off."""
+    for key, value in labels.items():
+        where = and_(_LABEL.name == name, _LABEL.key == key)
+        before = connection.execute(select(_LABEL.value).where(where)).scalar()
+        if before == value:
+            continue
+        connection.execute(delete(tables.label).where(where))
+        if value is not None:
+            put(connection, tables.label, [{"name": name, "key": key, "value": value}])
+        note(connection, moment, "label", name, key=key, before=before, now=value)
+
+
+def forget(connection: Connection, moment: Moment, reference: Reference) -> list[int]:
+    """Put a tombstone on a version, or on all of a name. Returns the versions' numbers. Raises FileError."""
+    found = resolve(connection, reference)
+    which: ColumnElement[bool] = _VERSION.name == found.name
+    if reference.number is not None or reference.tag is not None:
+        which = _VERSION.id == found.version
+    rows = connection.execute(_versions().where(which, _FORGOTTEN.version.is_(None)).order_by(_VERSION.number)).all()
+    put(connection, tables.forgotten, [{"version": row.id, "at": moment.at} for row in rows])
+    numbers = [row.number for row in rows]
+    note(connection, moment, "forget", found.name, versions=numbers)
+    return numbers
+
+
+def remember(connection: Connection, moment: Moment, reference: Reference) -> list[int]:
+    """Undo :func:`forget`. Returns the versions' numbers. Raises FileError if nothing was forgotten."""
+    which = [_VERSION.name == reference.name]
+    if reference.number is not None:
+        which.append(_VERSION.number == reference.number)
+    rows = connection.execute(
+        select(_VERSION.id, _VERSION.number)
+        .join(tables.forgotten, _FORGOTTEN.version == _VERSION.id)
+        .where(*which)
+        .order_by(_VERSION.number)
+    ).all()
+    if not rows:
+        raise FileError(f"nothing of {shown(str(reference))} was forgotten")
+    for lot in in_lots(row.id for row in rows):
+        connection.execute(delete(tables.forgotten).where(_FORGOTTEN.version.in_(lot)))
+    note(connection, moment, "remember", reference.name, versions=[row.number for row in rows])
+    return [row.number for row in rows]
+
+
+def prune(connection: Connection, moment: Moment, before: str) -> tuple[int, int]:
+    """Remove the versions forgotten before a moment, and the documents that nothing names any more.
+
+    A document that others are packed beside stays, and so does the newest version of a name that has others, so that
+    its number is not given twice. Returns how many versions and how many documents were removed.
+    """
+    later = tables.version.alias()
+    is_newest = ~exists().where(later.c.name == _VERSION.name, later.c.number > _VERSION.number)
+    has_others = exists().where(
+        later.c.name == _VERSION.name, later.c.id.not_in(select(_FORGOTTEN.version).where(_FORGOTTEN.at < before))
+    )
+    query = (
+        select(_VERSION.id)
+        .join(tables.forgotten, _FORGOTTEN.version == _VERSION.id)
+        .where(_FORGOTTEN.at < before, ~(is_newest & has_others))
+    )
+    gone = connection.execute(query).scalars().all()
+    for lot in in_lots(gone):
+        connection.execute(delete(tables.tag).where(_TAG.version.in_(lot)))
+        connection.execute(delete(tables.forgotten).where(_FORGOTTEN.version.in_(lot)))
+    for lot in in_lots(gone):
+        connection.execute(delete(tables.version).where(_VERSION.id.in_(lot)))
+    connection.execute(delete(tables.label).where(_LABEL.name.not_in(select(_VERSION.name))))
+    documents = 0
+    while removed := _remove_unnamed(connection, before):
+        documents += removed
+    if gone or documents:
+        note(connection, moment, "prune", "", versions=len(gone), documents=documents)
+    return len(gone), documents
+
+
+def _remove_unnamed(connection: Connection, before: str) -> int:
+    of, body = tables.document.c, tables.body.c
+    query = select(of.id).where(
+        of.at < before,
+        of.id.not_in(select(_VERSION.document)),
+        of.id.not_in(select(body.base).where(body.base.is_not(None))),
+    )
+    documents = connection.execute(query).scalars().all()
+    for lot in in_lots(documents):
+        for table in (tables.posting, tables.verdict, tables.body):
+            connection.execute(delete(table).where(table.c.document.in_(lot)))
+        connection.execute(delete(tables.document).where(of.id.in_(lot)))
+    return len(documents)

@@ -1,0 +1,115 @@
+"""A document made ready to be kept: its canonical bytes, its digests, and the terms by which it will be found."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from mgraph.arithmetic.ops import INPUT, LEAVES
+from mgraph.document.canonical import canonical
+from mgraph.document.canonical_order import digests
+from mgraph.document.wiring import Wiring
+
+_WORD = re.compile(r"\w*[^\W\d]\w*")
+_UNNAMED = re.compile(r"n[0-9]+")
+"""The ids that recording gives to values without a name."""
+WORDS = 1_000
+"""Different words by which a document is found at most."""
+TITLE, TEXT, NODE = 8, 4, 1
+"""How much a word of a title or a name, of the rest of the text, or of a node weighs in a ranking."""
+
+Terms = dict[tuple[str, str], int]
+"""The weight of each term, by its kind (``word``, ``op``, ``input``) and its text."""
+
+
+class Parcel(NamedTuple):
+    """A document ready to be kept. Digests are 32 bytes each."""
+
+    content: bytes
+    digest: bytes
+    recipe: bytes
+    structure: bytes
+    title: str
+    nodes: int
+    terms: Terms
+
+
+def prepared(wiring: Wiring) -> Parcel:
+    """The parcel of a checked document."""
+    content = canonical(wiring.document)
+    structure, recipe = digests(wiring)
+    title = wiring.document.get("title", "")
+    found = hashlib.sha256(content).digest()
+    return Parcel(content, found, _raw(recipe), _raw(structure), title, len(wiring), _terms(wiring, title))
+
+
+def _raw(digest: str) -> bytes:
+    return bytes.fromhex(digest.removeprefix("sha256:"))
+
+
+def words(text: str) -> list[str]:
+    """The words of a text as they are looked up: letters, digits and underscores, upper and lower case alike.
+
+    A number is not a word: nobody looks for the nodes that are called ``17``.
+    """
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def _terms(wiring: Wiring, title: str) -> Terms:
+    found: Terms = {}
+    _add(found, title, TITLE)
+    for text in _texts(wiring.document.get("meta", {})):
+        _add(found, text, TEXT)
+    for node in wiring.nodes:
+        if node["op"] not in LEAVES:
+            found["op", node["op"]] = NODE
+        elif node["op"] == INPUT:
+            _add_input(found, node["id"], node.get("label", ""))
+        if not _UNNAMED.fullmatch(node["id"]):
+            _add(found, node["id"], NODE)
+        _add(found, node.get("label", ""), NODE)
+    return found
+
+
+def _add_input(found: Terms, *names: str) -> None:
+    for name in names:
+        if name and len(found) < WORDS:
+            found["input", name] = NODE
+
+
+def _add(found: Terms, text: str, weight: int) -> None:
+    if len(found) >= WORDS:
+        return
+    for word in words(text):
+        if len(found) >= WORDS:
+            return
+        found["word", word[:100]] = max(weight, found.get(("word", word[:100]), 0))
+
+
+def named(name: str) -> Terms:
+    """The terms of a name that a document is kept under."""
+    found: Terms = {}
+    _add(found, name, TITLE)
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in ``meta``, keys too, to any depth that a document may have."""
+    waiting: list[Any] = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            yield from each
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+
+
+def distinct(parcels: Iterable[Parcel]) -> list[tuple[str, str]]:
+    """The terms of several parcels, each once."""
+    return list(dict.fromkeys(term for parcel in parcels for term in parcel.terms))

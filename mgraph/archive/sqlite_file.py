@@ -1,0 +1,54 @@
+"""What tells an archive's SQLite file from other files, with the standard library alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MAGIC = b"SQLite format 3\0"
+APPLICATION_ID = 0x6D677268
+"""``mgrh``, at byte 68 of the file: SQLite leaves these four bytes to the program."""
+WAIT = 60.0
+"""Seconds to wait for another writer at most."""
+LONGEST = 1_000_000_000
+"""Bytes of one value that SQLite reads at most."""
+
+
+def is_archive(path: str | Path) -> bool:
+    """Whether a file begins as an archive does. False for what cannot be read."""
+    head = _head(path)
+    return head[:16] == MAGIC and _application(head) == APPLICATION_ID
+
+
+def not_ours(path: Path) -> str:
+    """What is wrong with a file as an archive, an empty string if nothing is."""
+    if path.is_dir():
+        return "a folder, not an archive"
+    head = _head(path)
+    if not head:
+        return "" if _empty(path) else "it cannot be read"
+    if head[:16] != MAGIC:
+        return "not an archive (an SQLite database of mgraph's)"
+    if len(head) < 100:
+        return "the file was cut short"
+    if _application(head) != APPLICATION_ID:
+        return "an SQLite database of another program, not an archive"
+    return ""
+
+
+def _application(head: bytes) -> int:
+    return int.from_bytes(head[68:72], "big")
+
+
+def _head(path: str | Path) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(100)
+    except (OSError, ValueError):
+        return b""
+
+
+def _empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mgraph.api import record as record
     from mgraph.api import save as save
     from mgraph.api import trace as trace
+    from mgraph.archive.archive import Archive as Archive
     from mgraph.checking.audit import Discrepancy as Discrepancy
     from mgraph.checking.audit import Report as Report
     from mgraph.checking.diff import Diff as Diff
@@ -82,6 +83,7 @@ _HOME = {
         "save",
         "trace",
     ),
+    "archive.archive": ("Archive",),
     "checking.audit": ("Discrepancy", "Report"),
     "checking.diff": ("Diff",),
     "document.model": ("schema",),
@@ -105,8 +107,8 @@ _HOME = {
     "recording.value": ("Value", "constant", "parameter"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
-_WITH_FAST = ("Batch", "Replayer")  # these need the extra: ``from mgraph import *`` must not
-__all__ = ["__version__", "name", "nn", *(each for each in _MODULE if each not in _WITH_FAST)]  # noqa: PLE0604
+_WITH_EXTRA = ("Archive", "Batch", "Replayer")  # these need an extra: ``from mgraph import *`` must not
+__all__ = ["__version__", "name", "nn", *(each for each in _MODULE if each not in _WITH_EXTRA)]  # noqa: PLE0604
 
 
 if not TYPE_CHECKING:  # a type checker is to know every name, and to refuse any other

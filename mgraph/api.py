@@ -33,8 +33,11 @@ def load(path: str | os.PathLike[str]) -> Graph:
     Nothing in a file is executed. Raises FileError if it cannot be read, DocumentError if it is not a document of
     format 1, FormatError if it is another tool's and cannot be imported.
     """
+    from mgraph.archive import reading
     from mgraph.formats.opening import read_one
 
+    if (kept := reading.place(path)) is not None:
+        return _graph(reading.read(kept), atomic.display(path))
     return _graph(read_one(path), atomic.display(path))
 
 

@@ -14,8 +14,8 @@ from mgraph.archive.moments import now
 from mgraph.archive.parcels import prepared
 from mgraph.archive.references import Reference, checked, parsed
 from mgraph.archive.shelves import Shelves
-from mgraph.document import model
 from mgraph.document.collector import collector_paused
+from mgraph.errors import FileError
 from mgraph.graph import Graph
 
 
@@ -52,15 +52,19 @@ class Archive:
         tag: str | None = None,
         labels: Mapping[str, str] | None = None,
         note: str = "",
+        compact: bool = False,
         source: Mapping[str, str] | None = None,
     ) -> Receipt:
         """Keep a graph, or a value with everything it depends on, under a name.
 
-        If the name's newest version holds the same document, nothing is added.
+        If the name's newest version holds the same document, nothing is added. With ``compact``, a document that
+        a replay of its leaves restores to the bit, beside one of the same structure, is kept as its leaves alone.
         """
         kept = graph if isinstance(graph, Graph) else _recorded(graph)
         offer = Offer(prepared(kept._wiring), checked(name, "a name"), source or {})
-        return self.keep_all([offer], tags=[] if tag is None else [tag], labels=labels or {}, note=note)[0]
+        return self.keep_all(
+            [offer], tags=[] if tag is None else [tag], labels=labels or {}, note=note, compact=compact
+        )[0]
 
     @collector_paused()
     def keep_all(
@@ -69,13 +73,14 @@ class Archive:
         tags: Iterable[str] = (),
         labels: Mapping[str, str] | None = None,
         note: str = "",
+        compact: bool = False,
     ) -> list[Receipt]:
         """Keep prepared documents, all or none."""
         moment, offered = now(), list(offers)
         wanted = [checked(tag, "a tag") for tag in tags]
         given = {checked(key, "a label's key"): value for key, value in (labels or {}).items()}
         with self._database.writing() as connection:
-            receipts = keeping.keep(connection, moment, offered, note)
+            receipts = keeping.keep(connection, moment, offered, note, compact)
             for receipt in receipts if wanted else ():
                 found = naming.resolve(connection, Reference(receipt.name, number=receipt.number))
                 for tag in wanted:
@@ -88,10 +93,20 @@ class Archive:
         """The graph that ``neuron``, ``neuron@2``, ``neuron:latest`` or ``sha256:3fa9…`` means."""
         with self._database.reading() as connection:
             found = naming.resolve(connection, parsed(reference))
-            content = Shelves(connection).content(found.document)
-        return Graph._of(model.parse(content))
+            return Graph._of(Shelves(connection).document(found.document))
 
     __getitem__ = get
+
+    def only_name(self) -> str:
+        """The only name that is kept. Raises FileError where there are none or more."""
+        with self._database.reading() as connection:
+            names = naming.names(connection, limit=13)
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            raise FileError(f"{self._database.name}: nothing is kept in it yet")
+        listed = ", ".join(f"#{name}" for name in names[:12]) + ", …" * (len(names) > 12)
+        raise FileError(f"{self._database.name}: an archive; name one of its graphs: {listed}")
 
     def tag(self, reference: str, tag: str) -> None:
         """Let a tag point at a version of a name."""

@@ -1,8 +1,8 @@
 """A document's canonical bytes, small: compressed by themselves, or as what differs from another document's.
 
-A body is WHOLE (zstd, with the archive's trained dictionary where it has one) or a VARIANT: zstd with the canonical
-bytes of a whole document of the same structure as the dictionary, so that what the two share costs next to nothing.
-Either way the digest proves the bytes whenever they are read.
+A body is WHOLE (zstd, with the archive's trained dictionary where it has one); a VARIANT (zstd, with the canonical
+bytes of a whole document of the same structure as the dictionary, so that what the two share costs next to nothing);
+or REPLAYED (see :mod:`mgraph.archive.histories`). In each form the digest proves the bytes whenever they are read.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mgraph.archive import tables
-from mgraph.archive.sqlite_file import LONGEST, WAIT, not_ours
+from mgraph.archive.sqlite_file import LONGEST, SCHEMA, WAIT, not_ours
 from mgraph.errors import FileError, printable
 from mgraph.files.atomic import display
 
@@ -133,18 +133,18 @@ class Database:
     def _prepare(self, create: bool, upgrade: bool) -> None:
         """Make the tables of a new archive, and refuse those of another version."""
         found = self._schema()
-        if found == tables.SCHEMA:
+        if found == SCHEMA:
             return
         if found is None and not create:
             raise FileError(f"{self.name}: there is no archive in it yet. To make one: mgraph archive init {self.name}")
-        if found is not None and found > tables.SCHEMA:
+        if found is not None and found > SCHEMA:
             raise FileError(
-                f"{self.name}: an archive of version {found}; this mgraph reads version {tables.SCHEMA}. Install an"
+                f"{self.name}: an archive of version {found}; this mgraph reads version {SCHEMA}. Install an"
                 " mgraph that reads it"
             )
         if found is not None and not self.is_file and not upgrade:
             raise FileError(
-                f"{self.name}: an archive of version {found}; this mgraph writes version {tables.SCHEMA}. When nobody"
+                f"{self.name}: an archive of version {found}; this mgraph writes version {SCHEMA}. When nobody"
                 " else uses it: mgraph archive upgrade"
             )
         from mgraph.archive.migrating import migrate

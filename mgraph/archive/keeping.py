@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, func, select, tuple_
 
 from mgraph import __version__
-from mgraph.archive import bodies, tables
+from mgraph.archive import bodies, histories, tables
 from mgraph.archive.bodies import Body
 from mgraph.archive.lots import in_lots, next_id, put
 from mgraph.archive.moments import Moment
@@ -39,13 +39,18 @@ class Receipt(NamedTuple):
     """Whether the name held something else, or nothing, before."""
 
 
-def keep(connection: Connection, moment: Moment, offers: Sequence[Offer], note: str = "") -> list[Receipt]:
-    """Keep each document that is not there yet, and make it the newest version of its name unless it is."""
+def keep(
+    connection: Connection, moment: Moment, offers: Sequence[Offer], note: str = "", compact: bool = False
+) -> list[Receipt]:
+    """Keep each document that is not there yet, and make it the newest version of its name unless it is.
+
+    With ``compact``, a document that a replay of its leaves restores is kept as these.
+    """
     parcels = {offer.parcel.digest: offer.parcel for offer in offers}
     there = _ids(connection, parcels)
     new = [parcel for digest, parcel in parcels.items() if digest not in there]
     _train(connection, new)
-    there |= _put(connection, moment, new)
+    there |= _put(connection, moment, new, compact)
     receipts = _versions(connection, moment, offers, there, note)
     fresh = {parcel.digest for parcel in new}
     terms = {
@@ -85,7 +90,7 @@ def _train(connection: Connection, new: Sequence[Parcel]) -> None:
         put(connection, tables.dictionary, [{"id": 1, "bytes": made}])
 
 
-def _put(connection: Connection, moment: Moment, new: Sequence[Parcel]) -> dict[bytes, int]:
+def _put(connection: Connection, moment: Moment, new: Sequence[Parcel], compact: bool) -> dict[bytes, int]:
     """Insert the documents and their bodies; returns their ids by digest."""
     if not new:
         return {}
@@ -105,17 +110,22 @@ def _put(connection: Connection, moment: Moment, new: Sequence[Parcel]) -> dict[
     put(connection, tables.document, rows)
     shelves = Shelves(connection)
     shelves.look_for_bases({parcel.structure for parcel in new}, first)
-    rows = [{"document": number, **_body(shelves, number, each)._asdict()} for number, each in enumerate(new, first)]
+    rows = [
+        {"document": number, **_body(shelves, number, each, compact)._asdict()}
+        for number, each in enumerate(new, first)
+    ]
     put(connection, tables.body, rows)
     return {parcel.digest: number for number, parcel in enumerate(new, first)}
 
 
-def _body(shelves: Shelves, number: int, parcel: Parcel) -> Body:
+def _body(shelves: Shelves, number: int, parcel: Parcel, compact: bool) -> Body:
     """The smallest body: beside a whole document of the same structure, or by itself."""
     content = parcel.content
     base = shelves.base_of(parcel.structure, number, content)
     if base is not None:
         against = shelves.content(base)
+        if compact and (leaves := histories.packed(parcel.document, content, against)) is not None:
+            return Body(bodies.REPLAYED, base, None, len(content), leaves)
         return Body(bodies.VARIANT, base, None, len(content), bodies.packed(content, against))
     trained = shelves.dictionary() if len(content) < bodies.SMALL else None
     if trained is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert
 
 from mgraph.archive import tables
-from mgraph.archive.sqlite_file import APPLICATION_ID
+from mgraph.archive.sqlite_file import APPLICATION_ID, SCHEMA
 
 if TYPE_CHECKING:
     from mgraph.archive.database import Database
@@ -21,13 +21,13 @@ def migrate(database: Database, found: int | None) -> None:
     from alembic.config import Config
 
     if database.is_file and found is not None:
-        database.copy_beside(f"before-{tables.SCHEMA}")
+        database.copy_beside(f"before-{SCHEMA}")
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with database.writing() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.execute(delete(tables.info).where(tables.info.c.key == "schema"))
-        connection.execute(insert(tables.info), [{"key": "schema", "value": str(tables.SCHEMA)}])
+        connection.execute(insert(tables.info), [{"key": "schema", "value": str(SCHEMA)}])
         if database.is_file:
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -54,6 +54,19 @@ def _versions() -> Select[Any]:
     )
 
 
+def names(connection: Connection, limit: int) -> list[str]:
+    """The first names that hold anything, in order."""
+    query = (
+        select(_VERSION.name)
+        .outerjoin(tables.forgotten, _FORGOTTEN.version == _VERSION.id)
+        .where(_FORGOTTEN.version.is_(None))
+        .distinct()
+        .order_by(_VERSION.name)
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
+
+
 def _by_digest(connection: Connection, digits: str) -> Found:
     of = tables.document.c
     low = bytes.fromhex(digits.ljust(64, "0"))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from mgraph.arithmetic.ops import INPUT, LEAVES
 from mgraph.document.canonical import canonical
 from mgraph.document.canonical_order import digests
+from mgraph.document.model import Document
 from mgraph.document.wiring import Wiring
 
 _WORD = re.compile(r"\w*[^\W\d]\w*")
@@ -28,6 +29,7 @@ Terms = dict[tuple[str, str], int]
 class Parcel(NamedTuple):
     """A document ready to be kept. Digests are 32 bytes each."""
 
+    document: Document
     content: bytes
     digest: bytes
     recipe: bytes
@@ -43,7 +45,9 @@ def prepared(wiring: Wiring) -> Parcel:
     structure, recipe = digests(wiring)
     title = wiring.document.get("title", "")
     found = hashlib.sha256(content).digest()
-    return Parcel(content, found, _raw(recipe), _raw(structure), title, len(wiring), _terms(wiring, title))
+    return Parcel(
+        wiring.document, content, found, _raw(recipe), _raw(structure), title, len(wiring), _terms(wiring, title)
+    )
 
 
 def _raw(digest: str) -> bytes:

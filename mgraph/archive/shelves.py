@@ -7,9 +7,12 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, func, select
 
-from mgraph.archive import bodies, tables
+from mgraph.archive import bodies, histories, tables
 from mgraph.archive.bodies import Body
 from mgraph.archive.lots import in_lots
+from mgraph.document import model
+from mgraph.document.canonical import canonical
+from mgraph.document.model import Document
 from mgraph.errors import FileError
 
 _WORTH = 16
@@ -30,6 +33,21 @@ class Shelves:
         """The canonical bytes. Raises FileError if they are not there, or not those that the digest says."""
         if document in self._not_there_yet:
             return self._not_there_yet[document]
+        body, digest = self._read(document)
+        if body.form == bodies.REPLAYED:
+            return bodies.proven(canonical(histories.unpacked(body.bytes, self._base(body))), digest)
+        return bodies.proven(self._unpacked(body), digest)
+
+    def document(self, number: int) -> Document:
+        """The document. Raises as :attr:`content` does, and DocumentError for one that breaks the format."""
+        body, digest = self._read(number)
+        if body.form != bodies.REPLAYED:
+            return model.parse(bodies.proven(self._unpacked(body), digest))
+        document = histories.unpacked(body.bytes, self._base(body))
+        bodies.proven(canonical(document), digest)
+        return document
+
+    def _read(self, document: int) -> tuple[Body, bytes]:
         of, doc = tables.body.c, tables.document.c
         query = (
             select(of.form, of.base, of.dictionary, of.size, of.bytes, doc.digest)
@@ -40,7 +58,7 @@ class Shelves:
         if row is None:
             raise FileError(f"document {document} has no body: the archive is damaged")
         *fields, digest = row
-        return bodies.proven(self._unpacked(Body(*fields)), bytes(digest))
+        return Body(*fields), bytes(digest)
 
     def _unpacked(self, body: Body) -> bytes:
         if body.form == bodies.VARIANT:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+SCHEMA = 1
+"""The version of an archive's tables."""
 MAGIC = b"SQLite format 3\0"
 APPLICATION_ID = 0x6D677268
 """``mgrh``, at byte 68 of the file: SQLite leaves these four bytes to the program."""

@@ -29,9 +29,6 @@ from sqlalchemy import (
     event,
 )
 
-SCHEMA = 1
-"""The version of these tables."""
-
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up an INTEGER PRIMARY KEY by itself

@@ -1,0 +1,81 @@
+"""A fresh archive in SQLite and one in a real PostgreSQL, which the tests start themselves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mgraph.archive.archive import Archive
+
+PORT = 5544
+
+
+def _programs() -> Path | None:
+    there = shutil.which("initdb")
+    found = [Path(there).parent] if there else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return next((folder for folder in reversed(found) if (folder / "pg_ctl").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The URL of a PostgreSQL that listens on a socket in a folder of its own; ``{}`` is the database."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="mgraph-postgresql-"))  # pytest's folders are closed to other users
+    data = folder / "data"
+    user: dict[str, str] = {}
+    if os.getuid() == 0:  # PostgreSQL refuses to run as root
+        user = {"user": "postgres"}
+        shutil.chown(folder, "postgres")
+
+    def run(*argv: str) -> None:
+        done = subprocess.run(
+            [programs / argv[0], *argv[1:]], capture_output=True, text=True, check=False, cwd="/", **user
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("initdb", "-D", str(data), "-A", "trust", "-U", "mgraph", "-E", "UTF8", "--locale=C.UTF-8")
+    options = f"-k {folder} -p {PORT} -c listen_addresses= -c fsync=off"
+    run("pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+    try:
+        yield f"postgresql://mgraph@/{{}}?host={folder}&port={PORT}"
+    finally:
+        run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_made = 0
+
+
+@pytest.fixture
+def postgres(server: str) -> str:
+    """The URL of an empty database."""
+    import psycopg
+
+    global _made
+    _made += 1
+    with psycopg.connect(server.format("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE kept{_made}")
+    return server.format(f"kept{_made}")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a place for an archive, in both databases by turns."""
+    if request.param == "sqlite":
+        return str(tmp_path / "course.mgraph")
+    return str(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def archive(url: str) -> Iterator[Archive]:
+    """A fresh archive."""
+    with Archive(url) as made:
+        yield made

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from mgraph.archive import keeping, naming
+from mgraph.archive import finding, keeping, naming
 from mgraph.archive.database import Database
+from mgraph.archive.finding import Hit
 from mgraph.archive.keeping import Offer, Receipt
 from mgraph.archive.moments import now
 from mgraph.archive.parcels import prepared
@@ -107,6 +108,18 @@ class Archive:
             raise FileError(f"{self._database.name}: nothing is kept in it yet")
         listed = ", ".join(f"#{name}" for name in names[:12]) + ", …" * (len(names) > 12)
         raise FileError(f"{self._database.name}: an archive; name one of its graphs: {listed}")
+
+    @collector_paused()
+    def find(self, query: str = "", *, limit: int | None = 20, ranked: bool = False) -> list[Hit]:
+        """The kept documents that a query asks for, the newest first, or with ``ranked`` the best fit first.
+
+        ``tanh neuron`` are words of titles, descriptions, names and nodes; fields are ``op:tanh``, ``nodes:>100``,
+        ``tag:lesson-2``, ``label:author=ada``, ``like:neuron.json``, ``contains:cell.json``, ``shape:sha256:…``,
+        ``input:x1``, ``verified:exact``, ``failing:``, ``since:2026-01-01``; ``and``, ``or``, ``not`` and parentheses
+        combine them.
+        """
+        with self._database.reading() as connection:
+            return finding.find(connection, query, limit, ranked)
 
     def tag(self, reference: str, tag: str) -> None:
         """Let a tag point at a version of a name."""

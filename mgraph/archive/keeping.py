@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -13,7 +13,8 @@ from mgraph.archive import bodies, histories, tables
 from mgraph.archive.bodies import Body
 from mgraph.archive.lots import in_lots, next_id, put
 from mgraph.archive.moments import Moment
-from mgraph.archive.parcels import Parcel, named
+from mgraph.archive.parcels import Parcel, Terms, named
+from mgraph.archive.postings import post
 from mgraph.archive.shelves import Shelves
 
 
@@ -53,15 +54,14 @@ def keep(
     there |= _put(connection, moment, new, compact)
     receipts = _versions(connection, moment, offers, there, note)
     fresh = {parcel.digest for parcel in new}
-    terms = {
-        (there[offer.parcel.digest], offer.name): {
-            **named(offer.name),
-            **(offer.parcel.terms if offer.parcel.digest in fresh else {}),
-        }
-        for offer, receipt in zip(offers, receipts, strict=True)
-        if receipt[1] or offer.parcel.digest in fresh
-    }
-    _post(connection, terms, {document for digest, document in there.items() if digest not in fresh})
+    terms: dict[int, Terms] = {}
+    for offer, (_, is_new_version) in zip(offers, receipts, strict=True):
+        is_new = offer.parcel.digest in fresh
+        if is_new or is_new_version:
+            found = terms.setdefault(there[offer.parcel.digest], dict(offer.parcel.terms) if is_new else {})
+            for term, weight in named(offer.name).items():
+                found[term] = max(weight, found.get(term, 0))
+    post(connection, terms, {there[parcel.digest]: parcel.fingerprints for parcel in new})
     done = []
     for offer, (number, is_new_version) in zip(offers, receipts, strict=True):
         digest = offer.parcel.digest
@@ -181,40 +181,4 @@ def _newest(connection: Connection, names: Iterable[str]) -> dict[str, tuple[int
         )
         for name, number, document, forgotten in connection.execute(query):
             found[name] = number, None if forgotten else document
-    return found
-
-
-def _post(
-    connection: Connection, terms: Mapping[tuple[int, str], Mapping[tuple[str, str], int]], known: Collection[int]
-) -> None:
-    """Note by which terms the documents are found; ``known`` are those that are found by some already."""
-    ids = _term_ids(connection, dict.fromkeys(term for each in terms.values() for term in each))
-    weights: dict[tuple[int, int], int] = {}
-    for (document, _), each in terms.items():
-        for term, weight in each.items():
-            key = ids[term], document
-            weights[key] = max(weight, weights.get(key, 0))
-    of = tables.posting.c
-    for lot in in_lots(key for key in weights if key[1] in known):
-        for term, document in connection.execute(
-            select(of.term, of.document).where(tuple_(of.term, of.document).in_(lot))
-        ):
-            weights.pop((term, document), None)
-    if weights:
-        rows = [{"term": term, "document": document, "weight": w} for (term, document), w in sorted(weights.items())]
-        put(connection, tables.posting, rows)
-
-
-def _term_ids(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    of = tables.term.c
-    found: dict[tuple[str, str], int] = {}
-    for lot in in_lots(wanted):
-        query = select(of.kind, of.text, of.id).where(tuple_(of.kind, of.text).in_(lot))
-        found |= {(kind, text): number for kind, text, number in connection.execute(query)}
-    missing = [term for term in wanted if term not in found]
-    if missing:
-        numbered = dict(zip(missing, range(next_id(connection, tables.term), 10**18), strict=False))
-        rows = [{"id": number, "kind": kind, "text": text} for (kind, text), number in numbered.items()]
-        put(connection, tables.term, rows)
-        found |= numbered
     return found

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from mgraph.archive import subgraphs
 from mgraph.arithmetic.ops import INPUT, LEAVES
 from mgraph.document.canonical import canonical
 from mgraph.document.canonical_order import digests
@@ -37,6 +38,8 @@ class Parcel(NamedTuple):
     title: str
     nodes: int
     terms: Terms
+    fingerprints: list[int]
+    """Of its subgraphs."""
 
 
 def prepared(wiring: Wiring) -> Parcel:
@@ -45,9 +48,9 @@ def prepared(wiring: Wiring) -> Parcel:
     structure, recipe = digests(wiring)
     title = wiring.document.get("title", "")
     found = hashlib.sha256(content).digest()
-    return Parcel(
-        wiring.document, content, found, _raw(recipe), _raw(structure), title, len(wiring), _terms(wiring, title)
-    )
+    marks = sorted(subgraphs.kept(wiring))
+    facts = _raw(recipe), _raw(structure), title, len(wiring)
+    return Parcel(wiring.document, content, found, *facts, _terms(wiring, title), marks)
 
 
 def _raw(digest: str) -> bytes:

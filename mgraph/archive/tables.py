@@ -147,7 +147,7 @@ term = Table(
 posting = Table(
     "posting",
     metadata,
-    Column("term", _Id, ForeignKey("term.id"), primary_key=True),
+    Column("term", BigInteger, primary_key=True),  # the id of a term, or a fingerprint of a subgraph
     Column("document", _Id, ForeignKey("document.id"), primary_key=True),
     Column("weight", Integer, nullable=False),
     sqlite_with_rowid=False,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from mgraph.archive import finding, keeping, naming
+from mgraph.archive import finding, keeping, naming, verdicts
 from mgraph.archive.database import Database
 from mgraph.archive.finding import Hit
 from mgraph.archive.keeping import Offer, Receipt
@@ -15,6 +16,7 @@ from mgraph.archive.moments import now
 from mgraph.archive.parcels import prepared
 from mgraph.archive.references import Reference, checked, parsed
 from mgraph.archive.shelves import Shelves
+from mgraph.archive.verdicts import Past, Verdict
 from mgraph.document.collector import collector_paused
 from mgraph.errors import FileError
 from mgraph.graph import Graph
@@ -120,6 +122,22 @@ class Archive:
         """
         with self._database.reading() as connection:
             return finding.find(connection, query, limit, ranked)
+
+    def verify(
+        self, query: str = "", *, differences: bool = True, jobs: int = 1, max_age: timedelta | None = None
+    ) -> Iterator[tuple[int, int, Verdict]]:
+        """Recompute the documents that a query asks for, and keep a verdict on each.
+
+        Left out are those that this mgraph has judged here within ``max_age``, or in a verification of the same query
+        that did not end. ``differences`` says whether finite differences test the gradients too, ``jobs`` how many
+        processes work. Yields how many are done, of how many, and the verdict, the newest document first.
+        """
+        yield from verdicts.verify(self._database, query, differences, jobs, max_age)
+
+    def verdicts(self, name: str) -> list[Past]:
+        """The verdicts on the versions of a name, the oldest first."""
+        with self._database.reading() as connection:
+            return verdicts.past(connection, naming.resolve(connection, Reference(name)).name)
 
     def tag(self, reference: str, tag: str) -> None:
         """Let a tag point at a version of a name."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mgraph.archive import tables
-from mgraph.archive.sqlite_file import LONGEST, SCHEMA, WAIT, not_ours
+from mgraph.archive.sqlite_file import LONGEST, SCHEMA, WAIT, foreign, not_ours
 from mgraph.errors import FileError, printable
 from mgraph.files.atomic import display
 
@@ -167,6 +167,9 @@ def _opened(address: str) -> sqlite3.Connection:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
     for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "foreign_keys=ON", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
+    if strange := foreign(connection):
+        connection.close()
+        raise sqlite3.DatabaseError(f"{strange} is not an archive's; the file was altered, and nothing in it was run")
     if "immutable" not in address:
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         if mode != "wal":

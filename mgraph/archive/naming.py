@@ -233,7 +233,7 @@ def _remove_unnamed(connection: Connection, before: str) -> int:
     )
     documents = connection.execute(query).scalars().all()
     for lot in in_lots(documents):
-        for table in (tables.posting, tables.verdict, tables.body):
+        for table in (tables.posting, tables.verdict, tables.checked, tables.body):
             connection.execute(delete(table).where(table.c.document.in_(lot)))
         connection.execute(delete(tables.document).where(of.id.in_(lot)))
     return len(documents)

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from mgraph.archive.sqlite_file import LONGEST, SCHEMA, is_archive
+from mgraph.archive.sqlite_file import LONGEST, SCHEMA, foreign, is_archive
 from mgraph.document import model
 from mgraph.document.model import Document
 from mgraph.errors import DocumentError, FileError
@@ -100,6 +100,8 @@ def _quickly(path: str, text: str) -> Document | None:
         with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
             connection.execute("PRAGMA trusted_schema=OFF")
+            if foreign(connection):
+                return None
             if connection.execute("SELECT value FROM info WHERE key = 'schema'").fetchone() != (str(SCHEMA),):
                 return None
             row = connection.execute(_BODY + _VERSION.format(where), values).fetchone()

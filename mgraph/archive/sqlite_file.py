@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+
+from mgraph.errors import shown
 
 SCHEMA = 1
 """The version of an archive's tables."""
@@ -13,6 +16,34 @@ WAIT = 60.0
 """Seconds to wait for another writer at most."""
 LONGEST = 1_000_000_000
 """Bytes of one value that SQLite reads at most."""
+
+HISTORY = ("document", "body", "version", "verdict", "event")
+"""Tables that are never updated."""
+TABLES = {*HISTORY, "info", "dictionary", "forgotten", "tag", "label", "term", "posting", "checked", "alembic_version"}
+
+
+def trigger(table: str) -> str:
+    """The statement that makes the trigger which refuses updates."""
+    return (
+        f'CREATE TRIGGER "{table}_is_history" BEFORE UPDATE ON "{table}"'
+        " BEGIN SELECT RAISE(ABORT, 'what is kept is never changed'); END"
+    )
+
+
+def foreign(connection: sqlite3.Connection) -> str:
+    """What is in a file that no archive has, such as a view in place of a table: SQL that would run unasked.
+
+    An empty string if there is nothing.
+    """
+    triggers = {trigger(table) for table in HISTORY}
+    for kind, name, table, sql in connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
+        plain = kind == "table" and name in TABLES and str(sql).startswith("CREATE TABLE")
+        index = kind == "index" and table in TABLES
+        if not (plain or index or (kind == "trigger" and sql in triggers)):
+            return f"the {kind} {shown(name)}"
+        if plain and any(hidden for *_, hidden in connection.execute(f'PRAGMA table_xinfo("{name}")')):
+            return f"a computed column in {shown(name)}"
+    return ""
 
 
 def is_archive(path: str | Path) -> bool:

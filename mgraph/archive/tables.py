@@ -29,6 +29,8 @@ from sqlalchemy import (
     event,
 )
 
+from mgraph.archive.sqlite_file import HISTORY, trigger
+
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up an INTEGER PRIMARY KEY by itself
@@ -127,6 +129,7 @@ verdict = Table(
     Column("verdict", Text, nullable=False),
     Column("ulps", Double, nullable=False),
     Column("node", Text, nullable=False),
+    Column("said", Text, nullable=False),
     Column("mgraph", Text, nullable=False),
     Column("engine", Text, nullable=False),
     Column("python", Text, nullable=False),
@@ -153,16 +156,19 @@ posting = Table(
     sqlite_with_rowid=False,
 )
 
-HISTORY = (document, body, version, verdict, event_log)
+checked = Table(
+    "checked",
+    metadata,
+    Column("document", _Id, ForeignKey("document.id"), primary_key=True),
+    Column("level", Integer, nullable=False),
+    Column("at", _At, nullable=False),
+)
 
-for _table in HISTORY:
+for _table in (metadata.tables[name] for name in HISTORY):
     event.listen(
         _table,
         "after_create",
-        DDL(  # type: ignore[no-untyped-call]
-            f'CREATE TRIGGER "{_table.name}_is_history" BEFORE UPDATE ON "{_table.name}"'
-            f" BEGIN SELECT RAISE(ABORT, 'what is kept is never changed'); END"
-        ).execute_if(dialect="sqlite"),
+        DDL(trigger(_table.name)).execute_if(dialect="sqlite"),  # type: ignore[no-untyped-call]
     )
     event.listen(
         _table,

@@ -1,0 +1,201 @@
+"""Verdicts: whether a kept document comes out, recomputed now, and what was found before."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from mgraph import __version__
+from mgraph.archive import tables
+from mgraph.archive.database import Database
+from mgraph.archive.finding import Hit, find
+from mgraph.archive.lots import next_id, put
+from mgraph.archive.moments import now
+from mgraph.archive.shelves import Shelves
+from mgraph.document import model
+from mgraph.errors import MgraphError
+from mgraph.graph import Graph
+
+EXACT, WITHIN, DIFFERS, NOTHING = "exact", "within", "differs", "nothing"
+_LOT = 200
+"""Documents whose verdicts are written together: what a verification that is killed does again at most."""
+_OF = tables.verdict.c
+
+
+class Verdict(NamedTuple):
+    """Whether a document comes out."""
+
+    reference: str
+    """The name and version, ``neuron@3``."""
+    verdict: str
+    """``exact``, ``within``, ``differs``, or ``nothing`` was recorded to check."""
+    ulps: int
+    """The largest distance of a recorded number from what it should be, in units in the last place."""
+    node: str
+    """The first node that differs, else an empty string."""
+    said: str
+    """The verdict in words."""
+    seconds: float
+    """How long it took."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return self.verdict != DIFFERS
+
+
+def judged(content: bytes, differences: bool) -> Verdict:
+    """The verdict on a document, by its canonical bytes."""
+    start = time.perf_counter()
+    try:
+        report = Graph._of(model.parse(content)).verify(finite_differences=differences)
+    except MgraphError as error:
+        return Verdict("", DIFFERS, 0, "", str(error), time.perf_counter() - start)
+    node = "" if report.ok else next(iter([*report.suspects, *(each.node for each in report.culprits)]), "")
+    if not report.ok and not node and report.differences is not None:
+        node = report.differences.refuted[0].node
+    kind = DIFFERS
+    if report.ok:
+        checked = report.data_checked + report.grad_checked
+        kind = NOTHING if not checked else WITHIN if report.within else EXACT
+    return Verdict("", kind, report.within, node, report.verdict, time.perf_counter() - start)
+
+
+def verify(
+    database: Database, query: str, differences: bool = True, jobs: int = 1, max_age: timedelta | None = None
+) -> Iterator[tuple[int, int, Verdict]]:
+    """Judge the documents that a query asks for, the newest first, and keep the verdicts as they come.
+
+    Those that this mgraph has judged within ``max_age``, or in a verification of the same query that did not end,
+    are left out. Yields how many are done, of how many, and the verdict.
+    """
+    hits, begun = _begin(database, query, max_age)
+    done = 0
+    with _pool(jobs) as judge:
+        for start in range(0, len(hits), _LOT):
+            lot = hits[start : start + _LOT]
+            found = [
+                each._replace(reference=f"{hit.name}@{hit.number}")
+                for hit, each in zip(lot, judge(_contents(database, lot), differences), strict=True)
+            ]
+            _write(database, lot, found)
+            for each in found:
+                done += 1
+                yield done, len(hits), each
+    _end(database, begun)
+
+
+class _pool:  # noqa: N801  # a context manager
+    """Judge documents one after another, or in processes of their own."""
+
+    def __init__(self, jobs: int) -> None:
+        self._pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) if jobs > 1 else None
+
+    def __enter__(self) -> _pool:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def __call__(self, contents: Sequence[bytes], differences: bool) -> Iterable[Verdict]:
+        if self._pool is None:
+            return (judged(content, differences) for content in contents)
+        return self._pool.map(judged, contents, [differences] * len(contents), chunksize=8)
+
+
+def _begin(database: Database, query: str, max_age: timedelta | None) -> tuple[list[Hit], str]:
+    """The documents to judge. That it has begun is noted until :func:`_end`."""
+    key = f"verifying {query}"
+    of = tables.info.c
+    with database.writing() as connection:
+        hits = find(connection, query, limit=None)
+        began = connection.execute(select(of.value).where(of.key == key)).scalar()
+        if began is None:
+            began = now().at
+            connection.execute(insert(tables.info), [{"key": key, "value": began}])
+            fresh: set[int] = set()
+        else:
+            fresh = _judged_since(connection, began)
+        if max_age is not None:
+            fresh |= _judged_since(connection, (datetime.now(UTC) - max_age).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return [hit for hit in hits if hit.document not in fresh], key
+
+
+def _judged_since(connection: Connection, moment: str) -> set[int]:
+    mine = [_OF.mgraph == __version__, _OF.python == platform.python_version(), _OF.platform == _platform()]
+    return set(connection.execute(select(_OF.document).where(_OF.at >= moment, *mine)).scalars())
+
+
+def _end(database: Database, key: str) -> None:
+    with database.writing() as connection:
+        connection.execute(delete(tables.info).where(tables.info.c.key == key))
+
+
+def _contents(database: Database, hits: Sequence[Hit]) -> list[bytes]:
+    with database.reading() as connection:
+        shelves = Shelves(connection)
+        return [shelves.content(hit.document) for hit in hits]
+
+
+def _write(database: Database, hits: Sequence[Hit], verdicts: Sequence[Verdict]) -> None:
+    at = now().at
+    with database.writing() as connection:
+        first = next_id(connection, tables.verdict)
+        rows = [
+            {
+                "id": number,
+                "document": hit.document,
+                "verdict": each.verdict,
+                "ulps": float(each.ulps),
+                "node": each.node,
+                "said": each.said,
+                "mgraph": __version__,
+                "engine": "reference",
+                "python": platform.python_version(),
+                "platform": _platform(),
+                "at": at,
+                "seconds": each.seconds,
+            }
+            for number, (hit, each) in enumerate(zip(hits, verdicts, strict=True), first)
+        ]
+        put(connection, tables.verdict, rows)
+
+
+def _platform() -> str:
+    return f"{sys.platform} {platform.machine()}"
+
+
+class Past(NamedTuple):
+    """A verdict that was kept."""
+
+    at: str
+    number: int
+    """The version of the name."""
+    verdict: str
+    said: str
+    mgraph: str
+    python: str
+    platform: str
+    seconds: float
+
+
+def past(connection: Connection, name: str) -> list[Past]:
+    """The verdicts on a name's versions, the oldest first."""
+    of = tables.version.c
+    query = (
+        select(_OF.at, func.max(of.number), _OF.verdict, _OF.said, _OF.mgraph, _OF.python, _OF.platform, _OF.seconds)
+        .join(tables.version, of.document == _OF.document)
+        .where(of.name == name)
+        .group_by(*_OF)
+        .order_by(_OF.id)
+    )
+    return [Past(*row) for row in connection.execute(query)]

@@ -1,0 +1,71 @@
+"""Verdicts are kept, and a verification that was killed goes on where it was."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from conftest import ROOT, SMALL
+
+import mgraph
+from mgraph.archive import verdicts
+from mgraph.archive.archive import Archive
+
+
+def altered() -> mgraph.Graph:
+    document = mgraph.load(ROOT / "samples/neuron.json").document
+    next(node for node in document["nodes"] if node["id"].startswith("tanh"))["data"] += 1e-9
+    return mgraph.Graph(document)
+
+
+@pytest.fixture
+def course(archive: Archive) -> Archive:
+    for path in SMALL:
+        archive.keep(mgraph.load(path), path.stem)
+    archive.keep(altered(), "altered")
+    return archive
+
+
+def test_verdicts_are_kept(course: Archive) -> None:
+    found = list(course.verify())
+    assert [(done, of) for done, of, _ in found] == [(k, len(SMALL) + 1) for k in range(1, len(SMALL) + 2)]
+    by_name = {each.reference: each for _, _, each in found}
+    assert {name for name, each in by_name.items() if not each.ok} == {"altered@1"}
+    assert by_name["altered@1"].node.startswith("tanh(") and "(data, " in by_name["altered@1"].said
+    assert by_name["neuron@1"].verdict == "exact"
+    assert [hit.name for hit in course.find("failing:")] == ["altered"]
+    assert "neuron" in {hit.name for hit in course.find("verified:exact", limit=None)}
+    assert course.find("verified:never") == []
+    (past,) = course.verdicts("altered")
+    assert (past.number, past.verdict, past.mgraph) == (1, "differs", mgraph.__version__)
+
+
+def test_a_new_version_is_judged_anew(course: Archive) -> None:
+    list(course.verify())
+    course.keep(mgraph.load(ROOT / "samples/tanh.json"), "altered")
+    assert list(course.verify("name:altered", max_age=timedelta(days=30))) == []  # it is tanh's document, judged above
+    assert sorted((past.number, past.verdict) for past in course.verdicts("altered")) == [(1, "differs"), (2, "exact")]
+
+
+def test_what_was_judged_lately_is_left_out(course: Archive) -> None:
+    list(course.verify("op:tanh"))
+    rest = [each.reference for _, _, each in course.verify(max_age=timedelta(days=30))]
+    assert sorted(rest) == sorted(f"{hit.name}@1" for hit in course.find("not op:tanh", limit=None))
+    assert list(course.verify(max_age=timedelta(days=30))) == []
+    assert len(list(course.verify())) == len(SMALL) + 1
+
+
+def test_a_verification_that_did_not_end_goes_on(course: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "_LOT", 2)
+    begun = course.verify()
+    seen = [next(begun)[2].reference for _ in range(3)]  # the lot of the third is written too
+    begun.close()
+    rest = [each.reference for _, _, each in course.verify()]
+    assert len(rest) == len(SMALL) + 1 - 4 and not {*rest} & {*seen}
+    assert len(list(course.verify())) == len(SMALL) + 1
+
+
+def test_processes_judge_alike(course: Archive) -> None:
+    alone = [each._replace(seconds=0) for _, _, each in course.verify()]
+    together = [each._replace(seconds=0) for _, _, each in course.verify(jobs=2)]
+    assert alone == together

@@ -5,8 +5,10 @@ Run: python docs/make_cli.py
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 from mgraph.cli.main import main
@@ -21,6 +23,14 @@ What `mgraph COMMAND --help` prints, for every command.
 """
 
 
+def names() -> Iterator[str]:
+    """Of all commands, those of a group behind it."""
+    yield ""
+    for name, command in main.commands.items():
+        yield name
+        yield from (f"{name} {each}" for each in command.commands) if isinstance(command, click.Group) else ()
+
+
 def section(name: str) -> str:
     """A command's heading and help."""
     done = CliRunner().invoke(main, [*name.split(), "--help"], prog_name="mgraph", terminal_width=WIDTH)
@@ -29,7 +39,7 @@ def section(name: str) -> str:
 
 def page(_: str = "") -> str:
     """The whole page; nothing of the old one is kept."""
-    return "\n".join([HEAD, *map(section, ["", *main.commands])])
+    return "\n".join([HEAD, *map(section, names())])
 
 
 if __name__ == "__main__":

@@ -107,7 +107,8 @@ _HOME = {
     "recording.value": ("Value", "constant", "parameter"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
-_WITH_EXTRA = ("Archive", "Batch", "Replayer")  # these need an extra: ``from mgraph import *`` must not
+_WITH_FAST = ("Batch", "Replayer")
+_WITH_EXTRA = ("Archive", *_WITH_FAST)  # these need an extra: ``from mgraph import *`` must not
 __all__ = ["__version__", "name", "nn", *(each for each in _MODULE if each not in _WITH_EXTRA)]  # noqa: PLE0604
 
 

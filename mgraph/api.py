@@ -58,21 +58,26 @@ class Entry(NamedTuple):
 
 @collector_paused()
 def contents(path: str | os.PathLike[str]) -> list[Entry]:
-    """Every graph in a file; a notebook or a page has any number, some of them broken perhaps.
+    """Every graph in a file; a notebook or a page has any number, an archive the newest version of each name. Some may
+    be broken.
 
     Raises as :func:`load` does.
     """
+    from mgraph.archive import reading
     from mgraph.formats.opening import read_all
 
-    return _entries(read_all(path))
+    kept = reading.place(path)
+    return _entries(read_all(path) if kept is None else reading.read_all(kept))
 
 
 @collector_paused()
 def contents_if_claimed(path: str | os.PathLike[str]) -> list[Entry] | None:
     """What :func:`contents` returns, or None for a file that does not claim to hold a graph, as most do in a folder."""
+    from mgraph.archive import reading
     from mgraph.formats.opening import read_claimed
 
-    kept = read_claimed(path)
+    found = reading.place(path)
+    kept = read_claimed(path) if found is None else reading.read_all(found)
     return None if kept is None else _entries(kept)
 
 
@@ -82,7 +87,7 @@ def _entries(kept: list[Kept]) -> list[Entry]:
         try:
             graph = None if document is None else _graph(document, name)
         except DocumentError as broken:
-            if not place.startswith(("cell", "line")):  # of many graphs in a file some may be broken
+            if not place.startswith(("cell", "line", "version")):  # of many graphs in a file some may be broken
                 raise
             found.append(Entry(name, place, None, broken, number))
         else:

@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 
 from mgraph.api import Fit, record
+from mgraph.archive import telling
+from mgraph.archive.hits import Hits
 from mgraph.checking.audit import Report
 from mgraph.checking.diff import Diff
 from mgraph.document import model as _document
@@ -29,7 +31,7 @@ SHORTEST_NODE = 40
 EMPTY = b'<svg xmlns="http://www.w3.org/2000/svg" width="0" height="0"></svg>'
 """A picture of nothing, to carry a document."""
 
-Result = Run | Report | Diff | Fit
+Result = Run | Report | Diff | Fit | Hits
 
 
 def text(shown: Result) -> str:
@@ -40,7 +42,7 @@ def text(shown: Result) -> str:
 def content(shown: Value | Graph | Drawing | Result) -> dict[str, Any]:
     """The content of the cell, by MIME type; of a value with a very large graph, only a note."""
     match shown:
-        case Report() | Diff():
+        case Report() | Diff() | Hits():
             return {"text/html": html(_blocks(shown)), "text/plain": text(shown)}
         case Fit():
             title = shown.graph.title
@@ -69,6 +71,8 @@ def _blocks(shown: Result) -> list[Block]:
             return results.report(shown)
         case Diff():
             return differences.diff(shown)
+        case Hits():
+            return telling.hits(shown)
     return _fit(shown)
 
 

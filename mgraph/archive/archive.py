@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from mgraph.archive import finding, keeping, naming, verdicts
+from mgraph.archive import finding, keeping, listing, naming, verdicts
 from mgraph.archive.database import Database
-from mgraph.archive.finding import Hit
+from mgraph.archive.hits import Hits
 from mgraph.archive.keeping import Offer, Receipt
+from mgraph.archive.listing import Details, Listed, Logged
 from mgraph.archive.moments import now
 from mgraph.archive.parcels import prepared
 from mgraph.archive.references import Reference, checked, parsed
 from mgraph.archive.shelves import Shelves
 from mgraph.archive.verdicts import Past, Verdict
 from mgraph.document.collector import collector_paused
-from mgraph.errors import FileError
+from mgraph.document.model import Document
+from mgraph.errors import FileError, MgraphError
 from mgraph.graph import Graph
 
 
@@ -77,7 +79,7 @@ class Archive:
         labels: Mapping[str, str] | None = None,
         note: str = "",
         compact: bool = False,
-    ) -> list[Receipt]:
+    ) -> Sequence[Receipt]:
         """Keep prepared documents, all or none."""
         moment, offered = now(), list(offers)
         wanted = [checked(tag, "a tag") for tag in tags]
@@ -100,6 +102,37 @@ class Archive:
 
     __getitem__ = get
 
+    @property
+    def name(self) -> str:
+        """Its path or URL, without a password."""
+        return self._database.name
+
+    def list(self, pattern: str = "") -> Sequence[Listed]:
+        """The names, each with its newest version, in order; or those of a pattern such as ``lesson/*``."""
+        with self._database.reading() as connection:
+            return listing.listed(connection, pattern)
+
+    def show(self, reference: str) -> Details:
+        """A version: when it was kept, by whom, where it came from, its tags, labels and last verdict."""
+        with self._database.reading() as connection:
+            return listing.details(connection, reference)
+
+    def log(self, name: str | None = None) -> Sequence[Logged]:
+        """What was done to a name, or in the whole archive, the oldest first."""
+        with self._database.reading() as connection:
+            return listing.logged(connection, None if name is None else checked(name, "a name"))
+
+    def newest(self) -> Iterator[tuple[Listed, Document | MgraphError]]:
+        """Each name with its newest document, or what is wrong with that."""
+        with self._database.reading() as connection:
+            shelves = Shelves(connection)
+            for each in listing.listed(connection, ""):
+                reference = Reference(each.name, number=each.number)
+                try:
+                    yield each, shelves.document(naming.resolve(connection, reference).document)
+                except MgraphError as error:
+                    yield each, error
+
     def only_name(self) -> str:
         """The only name that is kept. Raises FileError where there are none or more."""
         with self._database.reading() as connection:
@@ -112,7 +145,7 @@ class Archive:
         raise FileError(f"{self._database.name}: an archive; name one of its graphs: {listed}")
 
     @collector_paused()
-    def find(self, query: str = "", *, limit: int | None = 20, ranked: bool = False) -> list[Hit]:
+    def find(self, query: str = "", *, limit: int | None = 20, ranked: bool = False) -> Hits:
         """The kept documents that a query asks for, the newest first, or with ``ranked`` the best fit first.
 
         ``tanh neuron`` are words of titles, descriptions, names and nodes; fields are ``op:tanh``, ``nodes:>100``,
@@ -121,7 +154,7 @@ class Archive:
         combine them.
         """
         with self._database.reading() as connection:
-            return finding.find(connection, query, limit, ranked)
+            return Hits(finding.find(connection, query, limit, ranked))
 
     def verify(
         self, query: str = "", *, differences: bool = True, jobs: int = 1, max_age: timedelta | None = None
@@ -134,7 +167,7 @@ class Archive:
         """
         yield from verdicts.verify(self._database, query, differences, jobs, max_age)
 
-    def verdicts(self, name: str) -> list[Past]:
+    def verdicts(self, name: str) -> Sequence[Past]:
         """The verdicts on the versions of a name, the oldest first."""
         with self._database.reading() as connection:
             return verdicts.past(connection, naming.resolve(connection, Reference(name)).name)
@@ -157,7 +190,7 @@ class Archive:
             given = {checked(key, "a label's key"): value for key, value in labels.items()}
             naming.set_labels(connection, now(), name, given)
 
-    def forget(self, reference: str, *, undo: bool = False) -> list[int]:
+    def forget(self, reference: str, *, undo: bool = False) -> Sequence[int]:
         """Put a tombstone on a version, or on all versions of a name, or with ``undo`` take it away again.
 
         Returns the versions' numbers.

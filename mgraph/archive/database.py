@@ -69,7 +69,7 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the archive throughout. Raises FileError."""
         level: dict[str, Any] = {} if self.is_file else {"isolation_level": "REPEATABLE READ"}
-        with self._translated(), self._connected(**level) as connection:
+        with self._translated(), self._named(), self._connected(**level) as connection:
             yield connection
 
     @contextmanager
@@ -79,7 +79,7 @@ class Database:
         Writers take turns. Raises FileError."""
         if self.read_only:
             raise FileError(f"{self.name}: this archive cannot be written: the file or its folder is read-only")
-        with self._translated(), self._connected(**{_WRITING: True}) as connection:
+        with self._translated(), self._named(), self._connected(**{_WRITING: True}) as connection:
             if not self.is_file:
                 connection.execute(select(sqlalchemy.func.pg_advisory_xact_lock(_LOCK)))
             yield connection
@@ -103,6 +103,16 @@ class Database:
         except OSError:
             raise FileError(f"{self.name}: the file was removed while it was in use") from None
         return status.st_dev, status.st_ino
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let a FileError begin with the archive's name."""
+        try:
+            yield
+        except FileError as error:
+            if str(error).startswith(f"{self.name}: "):
+                raise
+            raise FileError(f"{self.name}: {error}") from None
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

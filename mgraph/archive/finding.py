@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,7 +25,8 @@ from sqlalchemy import (
 )
 
 from mgraph.archive import subgraphs, tables
-from mgraph.archive.naming import resolve
+from mgraph.archive.hits import Hit
+from mgraph.archive.naming import called, resolve
 from mgraph.archive.parcels import prepared, words
 from mgraph.archive.query import Asked, Query, parsed
 from mgraph.archive.references import parsed as reference_of
@@ -35,23 +36,6 @@ from mgraph.document.wiring import Wiring
 from mgraph.errors import FileError, nearest, shown
 
 _DOCUMENT, _VERSION, _POSTING, _TERM = tables.document.c, tables.version.c, tables.posting.c, tables.term.c
-
-
-class Hit(NamedTuple):
-    """A document that was found."""
-
-    document: int
-    digest: str
-    """``sha256:`` and 64 hexadecimal digits."""
-    name: str
-    """The name that holds it; of several the one given last."""
-    number: int
-    title: str
-    nodes: int
-    at: str
-    """When it was kept under that name, in UTC."""
-    score: float
-    """How well it fits, where the query ranks; else 0."""
 
 
 class _Search:
@@ -141,10 +125,7 @@ class _Search:
 
     def name(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That a version is called so."""
-        if value.endswith("*"):
-            start = value[:-1]
-            return self._versions(_VERSION.name >= start, _VERSION.name < start + "\U0010ffff")
-        return self._versions(_VERSION.name == value)
+        return self._versions(called(value))
 
     def tag(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That a version has a tag."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 
@@ -17,7 +18,15 @@ class Moment(NamedTuple):
 
 def now(by: str | None = None) -> Moment:
     """This moment. ``by`` is by default what MGRAPH_USER says, else the name of the user of this computer."""
-    return Moment(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), by or os.environ.get("MGRAPH_USER") or _user())
+    return Moment(ago(timedelta()), by or os.environ.get("MGRAPH_USER") or _user())
+
+
+def ago(age: timedelta) -> str:
+    """The moment so long ago. SOURCE_DATE_EPOCH, in seconds since 1970, stops the clock, for an archive that is to be
+    made again with the same content."""
+    stopped = os.environ.get("SOURCE_DATE_EPOCH", "")
+    at = datetime.fromtimestamp(int(stopped), UTC) if re.fullmatch("[0-9]{1,11}", stopped) else datetime.now(UTC)
+    return (at - age).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _user() -> str:

@@ -54,6 +54,14 @@ def _versions() -> Select[Any]:
     )
 
 
+def called(pattern: str) -> ColumnElement[bool]:
+    """That a version's name is this one, or with ``*`` at the end begins so."""
+    if not pattern.endswith("*"):
+        return _VERSION.name == pattern
+    start = pattern[:-1]
+    return and_(_VERSION.name >= start, _VERSION.name < start + "\U0010ffff")
+
+
 def names(connection: Connection, limit: int) -> list[str]:
     """The first names that hold anything, in order."""
     query = (

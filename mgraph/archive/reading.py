@@ -11,13 +11,17 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mgraph.archive.sqlite_file import LONGEST, SCHEMA, foreign, is_archive
 from mgraph.document import model
 from mgraph.document.model import Document
-from mgraph.errors import DocumentError, FileError
+from mgraph.errors import DocumentError, FileError, MgraphError
 from mgraph.files.atomic import display
+
+if TYPE_CHECKING:
+    from mgraph.archive.archive import Archive
+    from mgraph.formats.opening import Kept
 
 _SERVERS = ("postgresql://", "postgres://")
 DEFAULT = "MGRAPH_ARCHIVE"
@@ -63,10 +67,37 @@ def read(found: Place) -> Document:
         raise
 
 
-def _by_archive(found: Place) -> Document:
-    from mgraph.archive.archive import Archive
+def read_all(found: Place) -> list[Kept]:
+    """The newest version of every name, or the one that is asked for. Raises as :func:`read` does."""
+    from mgraph.formats.opening import Kept
 
-    with Archive(found.url, create=False) as archive:
+    if found.reference is not None:
+        return [Kept(f"{display(found.url)}#{found.reference}", "", read(found), None)]
+    kept: list[Kept] = []
+    with opened(found.url) as archive:
+        for k, (each, document) in enumerate(archive.newest(), 1):
+            name, place = f"{archive.name}#{each.name}", f"version {each.number}"
+            if isinstance(document, MgraphError):
+                told = document if isinstance(document, DocumentError) else FileError(f"{name}: {document}")
+                kept.append(Kept(name, place, None, told, k))
+            else:
+                kept.append(Kept(name, place, document, None, k))
+        if not kept:
+            raise FileError(f"{archive.name}: nothing is kept in it yet")
+    return kept
+
+
+def opened(url: str, create: bool = False) -> Archive:
+    """The archive. Raises FileError, also if what it needs is not installed."""
+    try:
+        from mgraph.archive.archive import Archive
+    except ImportError:
+        raise FileError(f"{display(url)}: an archive needs the extra: pip install 'mgraph-replay[archive]'") from None
+    return Archive(url, create=create)
+
+
+def _by_archive(found: Place) -> Document:
+    with opened(found.url) as archive:
         reference = archive.only_name() if found.reference is None else found.reference
         return archive.get(reference)._wiring.document
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from multiprocessing import get_context
 from typing import NamedTuple
 
@@ -16,9 +16,10 @@ from sqlalchemy import Connection, delete, func, insert, select
 from mgraph import __version__
 from mgraph.archive import tables
 from mgraph.archive.database import Database
-from mgraph.archive.finding import Hit, find
+from mgraph.archive.finding import find
+from mgraph.archive.hits import Hit
 from mgraph.archive.lots import next_id, put
-from mgraph.archive.moments import now
+from mgraph.archive.moments import ago, now
 from mgraph.archive.shelves import Shelves
 from mgraph.document import model
 from mgraph.errors import MgraphError
@@ -45,6 +46,8 @@ class Verdict(NamedTuple):
     """The verdict in words."""
     seconds: float
     """How long it took."""
+    nodes: int = 0
+    """How many nodes the graph has."""
 
     @property
     def ok(self) -> bool:
@@ -56,7 +59,8 @@ def judged(content: bytes, differences: bool) -> Verdict:
     """The verdict on a document, by its canonical bytes."""
     start = time.perf_counter()
     try:
-        report = Graph._of(model.parse(content)).verify(finite_differences=differences)
+        graph = Graph._of(model.parse(content))
+        report = graph.verify(finite_differences=differences)
     except MgraphError as error:
         return Verdict("", DIFFERS, 0, "", str(error), time.perf_counter() - start)
     node = "" if report.ok else next(iter([*report.suspects, *(each.node for each in report.culprits)]), "")
@@ -66,7 +70,7 @@ def judged(content: bytes, differences: bool) -> Verdict:
     if report.ok:
         checked = report.data_checked + report.grad_checked
         kind = NOTHING if not checked else WITHIN if report.within else EXACT
-    return Verdict("", kind, report.within, node, report.verdict, time.perf_counter() - start)
+    return Verdict("", kind, report.within, node, report.verdict, time.perf_counter() - start, len(graph))
 
 
 def verify(
@@ -126,7 +130,7 @@ def _begin(database: Database, query: str, max_age: timedelta | None) -> tuple[l
         else:
             fresh = _judged_since(connection, began)
         if max_age is not None:
-            fresh |= _judged_since(connection, (datetime.now(UTC) - max_age).strftime("%Y-%m-%dT%H:%M:%SZ"))
+            fresh |= _judged_since(connection, ago(max_age))
     return [hit for hit in hits if hit.document not in fresh], key
 
 

@@ -14,6 +14,7 @@ from mgraph.errors import MgraphError
 
 if TYPE_CHECKING:
     from mgraph.api import Entry
+    from mgraph.graph import Graph
 
 
 def _entries(file: str, may_be_none: bool = False) -> tuple[list[Entry], bool]:
@@ -164,14 +165,19 @@ def diff(old: str, new: str, as_json: bool, draw: str | None) -> int:
     Nodes are matched by id, else by structure: names and the order of nodes do not matter. Exit status 0 if A and B
     are the same computation, 1 if not.
     """
-    from mgraph.cli import diff_report
     from mgraph.files import atomic
-    from mgraph.showing import differences
-    from mgraph.showing.as_text import lines
 
     if old == new == atomic.STANDARD:
         raise click.UsageError("A and B would both read standard input")
-    before, after = opened(old), opened(new)
+    return compared(old, opened(old), new, opened(new), as_json, draw)
+
+
+def compared(old: str, before: Graph, new: str, after: Graph, as_json: bool, draw: str | None) -> int:
+    """Say what changed. Returns the exit status."""
+    from mgraph.cli import diff_report
+    from mgraph.showing import differences
+    from mgraph.showing.as_text import lines
+
     with working("comparing"):
         found = before.diff(after)
     if draw:

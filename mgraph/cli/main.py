@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from mgraph import __version__
+from mgraph.cli.archive_commands import archive
 from mgraph.cli.checking import diff, info, validate, verify
 from mgraph.cli.making import draw, edit, export, extract, gradient
 from mgraph.cli.replaying import fit, rows, run
@@ -165,7 +166,7 @@ def main() -> None:
     """
 
 
-for command in (run, rows, verify, draw, export, extract, diff, edit, fit, gradient, info, validate):
+for command in (run, rows, verify, draw, export, extract, diff, edit, fit, gradient, info, validate, archive):
     main.add_command(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -70,27 +70,37 @@ def options(command: F) -> F:
 
 def go_through(what: str, paths: Sequence[str], judge: Judge, wanted: Options) -> int:
     """Judge every graph in the files that ``paths`` mean, tell of each, and count. Returns the exit status."""
-    from mgraph.cli import junit
-    from mgraph.cli.options import put
+    from mgraph.files.atomic import display
     from mgraph.formats.finding import find
 
     if paths.count("-") > 1:
         raise click.UsageError("- (standard input) is there twice")
-    if wanted.junit == "-":
-        raise click.UsageError("--junit needs a file; standard output has the lines")
     with working("looking for files"):
         found, others = find(paths)
-    tell = _json_line if wanted.as_json else _Table(what, found).tell
+    names = [display(each.path) + " #title" * each.path.endswith(".ipynb") for each in found]
+    return tell_all(what, names, _outcomes(found, others, judge, wanted), wanted, others)
+
+
+def tell_all(
+    what: str, names: Iterable[str], found: Iterable[Outcome], wanted: Options, others: Counter[str] | None = None
+) -> int:
+    """Tell of each outcome as it comes, and count. ``names`` are about as wide as theirs will be."""
+    from mgraph.cli import junit
+    from mgraph.cli.options import put
+
+    if wanted.junit == "-":
+        raise click.UsageError("--junit needs a file; standard output has the lines")
+    tell = _json_line if wanted.as_json else _Table(what, names).tell
     counts: Counter[str] = Counter()
     status, outcomes = 0, []
-    for outcome in _outcomes(found, others, judge, wanted):
+    for outcome in found:
         counts[outcome.kind] += 1
         status = max(status, outcome.status)
         if outcome.status or not wanted.quiet:
             tell(outcome)
         if wanted.junit:
             outcomes.append(outcome)
-    counts["other"] = others.total()
+    counts["other"] = 0 if others is None else others.total()
     told = [f"{counts[kind]:,} {words[counts[kind] != 1]}" for kind, words in KINDS.items() if counts[kind]]
     (say if wanted.as_json else _show)(", ".join(told) or "no files")
     if wanted.junit:
@@ -122,11 +132,8 @@ def _outcomes(found: list[Found], others: Counter[str], judge: Judge, wanted: Op
 class _Table:
     """Lines for people: what could not be read to standard error, all else to standard output."""
 
-    def __init__(self, what: str, found: list[Found]) -> None:
-        from mgraph.files.atomic import display
-
+    def __init__(self, what: str, names: Iterable[str]) -> None:
         self.what, self.begun = what, False
-        names = [display(each.path) + " #title" * each.path.endswith(".ipynb") for each in found]
         self.width = min(NAMES, max(map(cells, names), default=0))
 
     def tell(self, outcome: Outcome) -> None:

@@ -111,10 +111,15 @@ def named(file: str, entries: list[Entry]) -> list[Entry]:
 
     return [
         entry._replace(name=f"{file}#{entry.graph.title}")
-        if entry.name != file and entry.graph is not None and tells(entry.graph.title)
+        if entry.name != file and not _kept(entry) and entry.graph is not None and tells(entry.graph.title)
         else entry
         for entry in entries
     ]
+
+
+def _kept(entry: Entry) -> bool:
+    """Whether it is an archive's, which has a name of its own."""
+    return entry.place.startswith("version")
 
 
 def judged(judge: Judge, pass_over: bool, found: Found) -> list[Outcome] | None:

@@ -44,7 +44,7 @@ def read_one(path: str | os.PathLike[str]) -> Document:
 
     Raises FileError, DocumentError, FormatError.
     """
-    name, wanted = _split(os.fspath(path))
+    name, wanted = split(os.fspath(path))
     found = _chosen(list(_documents(atomic.read(name), name)), name, wanted)
     if found.error is not None:
         raise found.error
@@ -55,7 +55,7 @@ def read_one(path: str | os.PathLike[str]) -> Document:
 def read_all(path: str | os.PathLike[str]) -> list[Kept]:
     """Every graph in a file, or the one that ``#`` names. Of a notebook's graphs some may be broken; for any other
     file, what is wrong is raised: FileError, DocumentError, FormatError."""
-    name, wanted = _split(os.fspath(path))
+    name, wanted = split(os.fspath(path))
     return _wanted(atomic.read(name), name, wanted, path)
 
 
@@ -65,7 +65,7 @@ def read_claimed(path: str | os.PathLike[str]) -> list[Kept] | None:
     The claim is made by what carries a graph (a document's first key, a picture's or a notebook's mark), whole or not,
     by the code of a notebook that imports mgraph, whose outputs may have been cleared, and by a file that is empty.
     """
-    name, wanted = _split(os.fspath(path))
+    name, wanted = split(os.fspath(path))
     raw = atomic.read(name)
     return _wanted(raw, name, wanted, path) if _claims(raw, name) else None
 
@@ -92,7 +92,7 @@ def _claims(raw: bytes, path: str) -> bool:
     return not raw.strip() or _CLAIM_OF_JSON.search(raw) is not None
 
 
-def _split(path: str) -> tuple[str, str | None]:
+def split(path: str) -> tuple[str, str | None]:
     """A path and what follows ``#``, unless a file of the whole name is there."""
     name, mark, wanted = path.rpartition("#")
     try:

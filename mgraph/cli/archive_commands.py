@@ -213,11 +213,11 @@ def show_(reference: str, url: str | None, as_json: bool) -> None:
 @archive.command()
 @REFERENCE
 @ARCHIVE
-@click.option("--save", metavar="OUT", type=DESTINATION, default="-", help="[default: standard output]")
-def get(reference: str, url: str | None, save: str) -> None:
+@click.option("-o", "--output", "out", metavar="OUT", type=DESTINATION, default="-", help="[default: standard output]")
+def get(reference: str, url: str | None, out: str) -> None:
     """Write a kept document to a file."""
     with _opened(url, reference) as (opened, [wanted]):
-        put({save: opened.get(wanted).to_bytes()})
+        put({out: opened.get(wanted).to_bytes()})
 
 
 @archive.command()

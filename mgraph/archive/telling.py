@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mgraph.archive.listing import Details, Listed, Logged
     from mgraph.archive.verdicts import Past
 
+KNOWN = "known"
 _HEX = 12
 """Digits of a digest that tell it from others."""
 
@@ -57,7 +59,7 @@ def what_became(receipt: Receipt) -> str:
     """Whether the document is new, or a version that holds a known one, or nothing."""
     if receipt.is_new:
         return "new document"
-    return "new version" if receipt.is_new_version else "known"
+    return "new version" if receipt.is_new_version else KNOWN
 
 
 def receipts(found: Sequence[Receipt]) -> list[Block]:
@@ -68,6 +70,14 @@ def receipts(found: Sequence[Receipt]) -> list[Block]:
         Column("", [f"{what_became(each):<12}" for each in found], "note"),
     ]
     return [Table(columns)]
+
+
+def counts(found: Sequence[Receipt], passed_over: int) -> str:
+    """How many of each."""
+    kinds = Counter(map(what_became, found))
+    told = [f"{count:,} {kind}{'s' * (count != 1 and kind != KNOWN)}" for kind, count in kinds.items()]
+    told += [f"{passed_over:,} other file{'s' * (passed_over != 1)} passed over"] if passed_over else []
+    return ", ".join(told)
 
 
 def details(found: Details) -> list[Block]:

@@ -96,7 +96,7 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...])
 
 @click.group(cls=_Group, no_args_is_help=False)
 def archive() -> None:
-    """Keep worked examples, find them, and prove that they still come out.
+    """Keep, find and verify worked examples.
 
     ARCHIVE is a file such as course.mgraph, or postgresql://HOST/NAME; --archive names it, or the variable
     MGRAPH_ARCHIVE. REFERENCE is a NAME that was kept, one of its versions (neuron@2), a tag of it (neuron:latest), or
@@ -139,7 +139,7 @@ def keep(paths: tuple[str, ...], url: str | None, called: str | None, jobs: int,
             checked(called, "a name")
         if paths.count("-") > 1:
             raise click.UsageError("- (standard input) is there twice")
-        offers, problems = archive_keeping.offers(paths, called, jobs)
+        offers, problems, passed_over = archive_keeping.offers(paths, called, jobs)
         for problem in problems:
             complain(problem)
         if problems:
@@ -147,8 +147,7 @@ def keep(paths: tuple[str, ...], url: str | None, called: str | None, jobs: int,
         with working("keeping"):
             receipts = opened.keep_all(offers, **how)
         _show(telling.receipts(receipts))
-        kinds = [telling.what_became(each) for each in receipts]
-        show([", ".join(f"{kinds.count(kind):,} {kind}" for kind in dict.fromkeys(kinds))])
+        show([telling.counts(receipts, passed_over)])
     return 0
 
 

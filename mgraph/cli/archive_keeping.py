@@ -30,8 +30,11 @@ class Ready(NamedTuple):
     problem: str = ""
 
 
-def offers(paths: Sequence[str], called: str | None, jobs: int) -> tuple[list[Offer], list[str]]:
-    """What to keep, and what is wrong with the rest. All are versions of the name ``called``, if that is given."""
+def offers(paths: Sequence[str], called: str | None, jobs: int) -> tuple[list[Offer], list[str], int]:
+    """What to keep, what is wrong with the rest, and how many files below folders were passed over.
+
+    All are versions of the name ``called``, if that is given.
+    """
     with working("looking for files"):
         found, others = find(paths)
     made: list[Offer] = []
@@ -39,7 +42,9 @@ def offers(paths: Sequence[str], called: str | None, jobs: int) -> tuple[list[Of
     empty = dict.fromkeys(others)
     holders: dict[str, tuple[bytes, str]] = {}
     for each, ready in zip(found, _all_ready(found, jobs), strict=True):
-        if ready is not None:
+        if ready is None:
+            others[each.folder or ""] += 1
+        else:
             empty.pop(each.folder or "", None)
         for one in ready or ():
             name = one.name if called is None else called
@@ -50,7 +55,7 @@ def offers(paths: Sequence[str], called: str | None, jobs: int) -> tuple[list[Of
                 where = {"file": display(each.path)} | ({"place": one.place} if one.place else {})
                 made.append(Offer(one.parcel, name, where))
     problems += [f"{display(folder)}: no graph below this folder" for folder in empty]
-    return made, problems
+    return made, problems, others.total()
 
 
 def _all_ready(found: Sequence[Found], jobs: int) -> list[list[Ready] | None]:

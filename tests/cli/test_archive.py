@@ -55,15 +55,15 @@ def test_a_folder_is_kept_under_the_names_of_its_files(do: Run, tmp_path: Path) 
     (lessons / "two").mkdir(parents=True)
     for path in SMALL:
         (lessons / "two" / path.name).write_bytes(path.read_bytes())
-    NEURON.draw().save(str(lessons / "picture.svg"))
+    (lessons / "picture.svg").write_bytes(NEURON.draw().to_bytes("picture.svg"))
     NEURON.with_leaves({"x1": 3.0}).save(lessons / "packed.v2.json.gz")
     (lessons / "notes.json").write_text("{}")
     done = do("keep", "lessons", "--tag", "latest", "--tag", "exam", "--label", "author=ada", "--note", "first")
     assert done.returncode == 0, done.stderr
     assert kept(do) == {"picture": 1, "packed.v2": 1} | {f"two/{path.stem}": 1 for path in SMALL}
-    assert done.stdout.splitlines()[-1] == f"{len(SMALL) + 1} new document, 1 new version"
+    assert done.stdout.splitlines()[-1] == f"1 new version, {len(SMALL) + 1} new documents, 1 other file passed over"
     again = do("keep", "lessons")
-    assert again.stdout.splitlines()[-1] == f"{len(SMALL) + 2} known"
+    assert again.stdout.splitlines()[-1] == f"{len(SMALL) + 2} known, 1 other file passed over"
     found = json.loads(do("show", "two/neuron:exam", "--json").stdout)
     facts = ("tags", "labels", "note", "by")
     assert [found[key] for key in facts] == [["exam", "latest"], {"author": "ada"}, "first", "ada"]

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from datetime import timedelta
 from multiprocessing import get_context
 from typing import NamedTuple
@@ -113,7 +114,16 @@ class _pool:  # noqa: N801  # a context manager
     def __call__(self, contents: Sequence[bytes], differences: bool) -> Iterable[Verdict]:
         if self._pool is None:
             return (judged(content, differences) for content in contents)
-        return self._pool.map(judged, contents, [differences] * len(contents), chunksize=8)
+        return self._elsewhere(self._pool, contents, [differences] * len(contents))
+
+    def _elsewhere(self, pool: ProcessPoolExecutor, contents: Sequence[bytes], how: list[bool]) -> Iterator[Verdict]:
+        try:
+            yield from pool.map(judged, contents, how, chunksize=8)
+        except BrokenProcessPool:
+            raise MgraphError(
+                "a process of --jobs was killed (for want of memory?); --jobs 1 needs the least. The verdicts so far"
+                " are kept, and the next call goes on from there"
+            ) from None
 
 
 def _begin(database: Database, query: str, max_age: timedelta | None) -> tuple[list[Hit], str]:

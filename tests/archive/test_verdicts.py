@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from conftest import ROOT, SMALL
 import mgraph
 from mgraph.archive import verdicts
 from mgraph.archive.archive import Archive
+from mgraph.errors import MgraphError
 
 
 def altered() -> mgraph.Graph:
@@ -63,6 +65,16 @@ def test_a_verification_that_did_not_end_goes_on(course: Archive, monkeypatch: p
     rest = [each.reference for _, _, each in course.verify()]
     assert len(rest) == len(SMALL) + 1 - 4 and not {*rest} & {*seen}
     assert len(list(course.verify())) == len(SMALL) + 1
+
+
+def die(content: bytes, differences: bool) -> None:
+    os._exit(9)
+
+
+def test_a_process_that_is_killed_is_told(course: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "judged", die)
+    with pytest.raises(MgraphError, match="a process of --jobs was killed"):
+        list(course.verify(jobs=2))
 
 
 def test_processes_judge_alike(course: Archive) -> None:

@@ -61,7 +61,7 @@ def test_a_folder_is_kept_under_the_names_of_its_files(do: Run, tmp_path: Path) 
     done = do("keep", "lessons", "--tag", "latest", "--tag", "exam", "--label", "author=ada", "--note", "first")
     assert done.returncode == 0, done.stderr
     assert kept(do) == {"picture": 1, "packed.v2": 1} | {f"two/{path.stem}": 1 for path in SMALL}
-    assert done.stdout.splitlines()[-1] == f"1 new version, {len(SMALL) + 1} new documents, 1 other file passed over"
+    assert done.stdout.splitlines()[-1] == f"{len(SMALL) + 1} new documents, 1 new version, 1 other file passed over"
     again = do("keep", "lessons")
     assert again.stdout.splitlines()[-1] == f"{len(SMALL) + 2} known, 1 other file passed over"
     found = json.loads(do("show", "two/neuron:exam", "--json").stdout)

@@ -67,7 +67,7 @@ def contents(path: str | os.PathLike[str]) -> list[Entry]:
     from mgraph.formats.opening import read_all
 
     kept = reading.place(path)
-    return _entries(read_all(path) if kept is None else reading.read_all(kept))
+    return _entries(read_all(path) if kept is None else reading.read_all(kept, path))
 
 
 @collector_paused()
@@ -77,7 +77,7 @@ def contents_if_claimed(path: str | os.PathLike[str]) -> list[Entry] | None:
     from mgraph.formats.opening import read_claimed
 
     found = reading.place(path)
-    kept = read_claimed(path) if found is None else reading.read_all(found)
+    kept = read_claimed(path) if found is None else reading.read_all(found, path)
     return None if kept is None else _entries(kept)
 
 

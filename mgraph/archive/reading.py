@@ -67,12 +67,12 @@ def read(found: Place) -> Document:
         raise
 
 
-def read_all(found: Place) -> list[Kept]:
-    """The newest version of every name, or the one that is asked for. Raises as :func:`read` does."""
+def read_all(found: Place, path: str | os.PathLike[str]) -> list[Kept]:
+    """The newest version of every name, or the one that ``path`` asks for. Raises as :func:`read` does."""
     from mgraph.formats.opening import Kept
 
     if found.reference is not None:
-        return [Kept(f"{display(found.url)}#{found.reference}", "", read(found), None)]
+        return [Kept(display(path), "", read(found), None)]
     kept: list[Kept] = []
     with opened(found.url) as archive:
         for k, (each, document) in enumerate(archive.newest(), 1):

@@ -102,7 +102,9 @@ def tell_all(
             outcomes.append(outcome)
     counts["other"] = 0 if others is None else others.total()
     told = [f"{counts[kind]:,} {words[counts[kind] != 1]}" for kind, words in KINDS.items() if counts[kind]]
-    (say if wanted.as_json else _show)(", ".join(told) or "no files")
+    (say if wanted.as_json else _show)(
+        ", ".join(told) or ("no files" if others is not None else "all were judged lately")
+    )
     if wanted.junit:
         put({wanted.junit: junit.document(f"mgraph {what}", outcomes)})
     return status

@@ -180,7 +180,7 @@ def test_verify_keeps_verdicts_and_says_what_fails(do: Run, tmp_path: Path) -> N
     assert case.get("name") == "neuron@2" and case.find("failure") is not None
     again = do("verify", "--max-age", "30d", "-q")  # what failed before fails still
     assert again.returncode == 1 and "(judged at " in again.stdout
-    assert do("verify", "name:tanh", "--max-age", "30d").stdout == "no files\n"
+    assert do("verify", "name:tanh", "--max-age", "30d").stdout == "all were judged lately\n"
     assert do("verify", "name:tanh").returncode == 0
     told = do("log", "neuron", "--verdicts").stdout
     assert told.splitlines()[-1] == "neuron@2 is the first version that does not come out"
@@ -236,6 +236,8 @@ def test_an_archive_is_a_file_of_many_graphs(call: Cli, tmp_path: Path) -> None:
     done = call("verify", "course.mgraph", "--jobs", "2", "-q")
     assert done.returncode == 1 and "course.mgraph#2 " in done.stdout
     assert call("verify", "course.mgraph#neuron").returncode == 0
+    info = call("info", "#neuron", env={"MGRAPH_ARCHIVE": "course.mgraph"})
+    assert info.stdout.startswith("title        A neuron of two inputs\n")
     assert call("archive", "show", "course.mgraph#neuron").stdout.startswith("neuron@1\n")
     assert call("archive", "keep", "--archive", "course.mgraph", "course.mgraph").stdout.endswith(" known\n")
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from mgraph.archive import finding, keeping, listing, naming, verdicts
+from mgraph.archive import checkup, finding, keeping, listing, naming, verdicts
+from mgraph.archive.checkup import Checkup
 from mgraph.archive.database import Database
 from mgraph.archive.hits import Hits
 from mgraph.archive.keeping import Offer, Receipt
@@ -171,6 +172,16 @@ class Archive:
         """The verdicts on the versions of a name, the oldest first."""
         with self._database.reading() as connection:
             return verdicts.past(connection, naming.resolve(connection, Reference(name)).name)
+
+    @collector_paused()
+    def check(self, level: int = 3, *, limit: int | None = None, repair: Archive | None = None) -> Checkup:
+        """Check that what is kept is what was kept, and keep the set of what was checked.
+
+        Level 1 checks the database and its references, 2 every document's digest, 3 all that is derived from it, 4
+        recomputes it. ``limit``: so many documents at most, those first that were not checked for longest. ``repair``
+        is another archive, which replaces damaged documents; a damaged index is derived anew.
+        """
+        return checkup.check(self._database, level, limit, None if repair is None else repair._database)
 
     def tag(self, reference: str, tag: str) -> None:
         """Let a tag point at a version of a name."""

@@ -13,7 +13,7 @@ from mgraph.archive import bodies, histories, tables
 from mgraph.archive.bodies import Body
 from mgraph.archive.lots import in_lots, next_id, put
 from mgraph.archive.moments import Moment
-from mgraph.archive.parcels import Parcel, Terms, named
+from mgraph.archive.parcels import Parcel, Terms, add_name
 from mgraph.archive.postings import post
 from mgraph.archive.shelves import Shelves
 
@@ -24,6 +24,14 @@ class Offer(NamedTuple):
     parcel: Parcel
     name: str
     source: Mapping[str, str]
+
+
+class New(NamedTuple):
+    """A parcel that is not in the archive yet, since when it has been kept, and whether as its leaves alone."""
+
+    parcel: Parcel
+    at: str
+    compact: bool
 
 
 class Receipt(NamedTuple):
@@ -50,8 +58,7 @@ def keep(
     parcels = {offer.parcel.digest: offer.parcel for offer in offers}
     there = _ids(connection, parcels)
     new = [parcel for digest, parcel in parcels.items() if digest not in there]
-    _train(connection, new)
-    there |= _put(connection, moment, new, compact)
+    there |= put_documents(connection, [New(parcel, moment.at, compact) for parcel in new])
     receipts = _versions(connection, moment, offers, there, note)
     fresh = {parcel.digest for parcel in new}
     terms: dict[int, Terms] = {}
@@ -59,8 +66,7 @@ def keep(
         is_new = offer.parcel.digest in fresh
         if is_new or is_new_version:
             found = terms.setdefault(there[offer.parcel.digest], dict(offer.parcel.terms) if is_new else {})
-            for term, weight in named(offer.name).items():
-                found[term] = max(weight, found.get(term, 0))
+            add_name(found, offer.name)
     post(connection, terms, {there[parcel.digest]: parcel.fingerprints for parcel in new})
     done = []
     for offer, (number, is_new_version) in zip(offers, receipts, strict=True):
@@ -79,21 +85,22 @@ def _ids(connection: Connection, wanted: Iterable[bytes]) -> dict[bytes, int]:
     }
 
 
-def _train(connection: Connection, new: Sequence[Parcel]) -> None:
+def _train(connection: Connection, new: Sequence[New]) -> None:
     """Train the archive's dictionary when there are documents enough; what was kept before stays as it is."""
     if len(new) < bodies.SAMPLES or connection.execute(select(tables.dictionary.c.id).limit(1)).first():
         return
     step = max(1, len(new) // (4 * bodies.SAMPLES))
-    samples = [parcel.content for parcel in new[::step] if len(parcel.content) < bodies.SMALL]
+    samples = [each.parcel.content for each in new[::step] if len(each.parcel.content) < bodies.SMALL]
     made = bodies.trained(samples) if len(samples) >= bodies.SAMPLES else None
     if made is not None:
         put(connection, tables.dictionary, [{"id": 1, "bytes": made}])
 
 
-def _put(connection: Connection, moment: Moment, new: Sequence[Parcel], compact: bool) -> dict[bytes, int]:
+def put_documents(connection: Connection, new: Sequence[New]) -> dict[bytes, int]:
     """Insert the documents and their bodies; returns their ids by digest."""
     if not new:
         return {}
+    _train(connection, new)
     first = next_id(connection, tables.document)
     rows = [
         {
@@ -103,23 +110,21 @@ def _put(connection: Connection, moment: Moment, new: Sequence[Parcel], compact:
             "structure": parcel.structure,
             "title": parcel.title,
             "nodes": parcel.nodes,
-            "at": moment.at,
+            "at": at,
         }
-        for number, parcel in enumerate(new, first)
+        for number, (parcel, at, _) in enumerate(new, first)
     ]
     put(connection, tables.document, rows)
     shelves = Shelves(connection)
-    shelves.look_for_bases({parcel.structure for parcel in new}, first)
-    rows = [
-        {"document": number, **_body(shelves, number, each, compact)._asdict()}
-        for number, each in enumerate(new, first)
-    ]
+    shelves.look_for_bases({each.parcel.structure for each in new}, first)
+    rows = [{"document": number, **_body(shelves, number, each)._asdict()} for number, each in enumerate(new, first)]
     put(connection, tables.body, rows)
-    return {parcel.digest: number for number, parcel in enumerate(new, first)}
+    return {each.parcel.digest: number for number, each in enumerate(new, first)}
 
 
-def _body(shelves: Shelves, number: int, parcel: Parcel, compact: bool) -> Body:
+def _body(shelves: Shelves, number: int, new: New) -> Body:
     """The smallest body: beside a whole document of the same structure, or by itself."""
+    parcel, _, compact = new
     content = parcel.content
     base = shelves.base_of(parcel.structure, number, content)
     if base is not None:

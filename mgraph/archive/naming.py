@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -12,7 +12,11 @@ from sqlalchemy.sql.elements import ColumnElement
 from mgraph.archive import tables
 from mgraph.archive.lots import in_lots, next_id, put
 from mgraph.archive.moments import Moment
+from mgraph.archive.parcels import prepared
+from mgraph.archive.postings import reindex
 from mgraph.archive.references import Reference
+from mgraph.archive.shelves import Shelves
+from mgraph.document.wiring import Wiring
 from mgraph.errors import FileError, nearest, shown
 
 _VERSION, _FORGOTTEN, _TAG, _LABEL = tables.version.c, tables.forgotten.c, tables.tag.c, tables.label.c
@@ -221,15 +225,27 @@ def prune(connection: Connection, moment: Moment, before: str) -> tuple[int, int
     for lot in in_lots(gone):
         connection.execute(delete(tables.tag).where(_TAG.version.in_(lot)))
         connection.execute(delete(tables.forgotten).where(_FORGOTTEN.version.in_(lot)))
+    renamed: set[int] = set()
     for lot in in_lots(gone):
+        renamed |= set(connection.execute(select(_VERSION.document).where(_VERSION.id.in_(lot))).scalars())
         connection.execute(delete(tables.version).where(_VERSION.id.in_(lot)))
     connection.execute(delete(tables.label).where(_LABEL.name.not_in(select(_VERSION.name))))
-    documents = 0
-    while removed := _remove_unnamed(connection, before):
-        documents += removed
-    if gone or documents:
-        note(connection, moment, "prune", "", versions=len(gone), documents=documents)
-    return len(gone), documents
+    removed = 0
+    while count := _remove_unnamed(connection, before):
+        removed += count
+    _find_no_longer(connection, renamed)
+    if gone or removed:
+        note(connection, moment, "prune", "", versions=len(gone), documents=removed)
+    return len(gone), removed
+
+
+def _find_no_longer(connection: Connection, renamed: Iterable[int]) -> None:
+    """Let documents that stay be found by the names that are left to them."""
+    shelves = Shelves(connection)
+    for lot in in_lots(sorted(renamed)):
+        there = select(tables.document.c.id).where(tables.document.c.id.in_(lot))
+        for number in connection.execute(there).scalars().all():
+            reindex(connection, number, prepared(Wiring(shelves.document(number))))
 
 
 def _remove_unnamed(connection: Connection, before: str) -> int:

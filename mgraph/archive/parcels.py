@@ -96,11 +96,11 @@ def _add(found: Terms, text: str, weight: int) -> None:
         found["word", word[:100]] = max(weight, found.get(("word", word[:100]), 0))
 
 
-def named(name: str) -> Terms:
-    """The terms of a name that a document is kept under."""
-    found: Terms = {}
-    _add(found, name, TITLE)
-    return found
+def add_name(terms: Terms, name: str) -> None:
+    """Add the terms of a name that a document is kept under."""
+    for word in words(name):
+        key = "word", word[:100]
+        terms[key] = max(TITLE, terms.get(key, 0))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -4,28 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, delete, select, tuple_
 
 from mgraph.archive import tables
 from mgraph.archive.lots import in_lots, next_id, put
-from mgraph.archive.parcels import Terms
+from mgraph.archive.parcels import Parcel, Terms, add_name
 
 
 def post(connection: Connection, terms: Mapping[int, Terms], fingerprints: Mapping[int, Iterable[int]]) -> None:
-    """Note by which terms and fingerprints documents are found. Those without ``fingerprints`` have some already."""
+    """Note by which terms and fingerprints documents are found.
+
+    Those without ``fingerprints`` have some already; of two weights the larger counts."""
     ids = _ids(connection, dict.fromkeys(term for each in terms.values() for term in each))
     rows = {(ids[term], document): weight for document, each in terms.items() for term, weight in each.items()}
     rows |= {(mark, document): 1 for document, marks in fingerprints.items() for mark in marks}
     of = tables.posting.c
     for lot in in_lots(key for key in rows if key[1] not in fingerprints):
-        there = select(of.term, of.document).where(tuple_(of.term, of.document).in_(lot))
-        for term, document in connection.execute(there):
-            del rows[term, document]
+        there = select(of.term, of.document, of.weight).where(tuple_(of.term, of.document).in_(lot))
+        outweighed = []
+        for term, document, weight in connection.execute(there).all():
+            if weight < rows[term, document]:
+                outweighed.append((term, document))
+            else:
+                del rows[term, document]
+        if outweighed:
+            connection.execute(delete(tables.posting).where(tuple_(of.term, of.document).in_(outweighed)))
     put(
         connection,
         tables.posting,
         [{"term": term, "document": document, "weight": weight} for (term, document), weight in sorted(rows.items())],
     )
+
+
+def posted(connection: Connection, document: int) -> tuple[Terms, set[int]]:
+    """The terms and the fingerprints by which a document is found."""
+    of, term = tables.posting.c, tables.term.c
+    query = (
+        select(of.term, of.weight, term.kind, term.text)
+        .outerjoin(tables.term, term.id == of.term)
+        .where(of.document == document)
+    )
+    rows = connection.execute(query).all()
+    terms = {(row.kind, row.text): row.weight for row in rows if row.kind is not None}
+    return terms, {row.term for row in rows if row.kind is None}
+
+
+def with_names(connection: Connection, document: int, terms: Terms) -> Terms:
+    """A document's own terms, and those of its names."""
+    of = tables.version.c
+    found = dict(terms)
+    for name in connection.execute(select(of.name).where(of.document == document).distinct()).scalars():
+        add_name(found, name)
+    return found
+
+
+def reindex(connection: Connection, document: int, parcel: Parcel) -> None:
+    """Note anew by what a document is found, and under which names."""
+    connection.execute(delete(tables.posting).where(tables.posting.c.document == document))
+    post(connection, {document: with_names(connection, document, parcel.terms)}, {document: parcel.fingerprints})
 
 
 def _ids(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:

@@ -18,7 +18,7 @@ from mgraph.document.wiring import Wiring
 CONES = 1_000
 """Fingerprints of a document that are kept at most: those of the smallest numbers, so that any two documents that
 share cones share kept ones too."""
-_FIRST = 1 << 61
+FIRST = 1 << 61
 """Fingerprints are numbers from here on, beyond the ids of terms."""
 
 
@@ -130,4 +130,4 @@ def _alike(pattern: Wiring, k: int, wiring: Wiring, m: int) -> bool:
 
 
 def _hashed(text: str) -> int:
-    return _FIRST + int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
+    return FIRST + int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")

@@ -160,7 +160,7 @@ checked = Table(
     "checked",
     metadata,
     Column("document", _Id, ForeignKey("document.id"), primary_key=True),
-    Column("level", Integer, nullable=False),
+    Column("level", Integer, primary_key=True, autoincrement=False),
     Column("at", _At, nullable=False),
 )
 

@@ -91,7 +91,7 @@ def verify(
                 each._replace(reference=f"{hit.name}@{hit.number}")
                 for hit, each in zip(lot, judge(_contents(database, lot), differences), strict=True)
             ]
-            _write(database, lot, found)
+            write(database, [hit.document for hit in lot], found)
             for each in found:
                 done += 1
                 yield done, len(hits), each
@@ -160,14 +160,15 @@ def _contents(database: Database, hits: Sequence[Hit]) -> list[bytes]:
         return [shelves.content(hit.document) for hit in hits]
 
 
-def _write(database: Database, hits: Sequence[Hit], verdicts: Sequence[Verdict]) -> None:
+def write(database: Database, documents: Sequence[int], verdicts: Sequence[Verdict]) -> None:
+    """Keep the verdicts on documents."""
     at = now().at
     with database.writing() as connection:
         first = next_id(connection, tables.verdict)
         rows = [
             {
                 "id": number,
-                "document": hit.document,
+                "document": document,
                 "verdict": each.verdict,
                 "ulps": float(each.ulps),
                 "node": each.node,
@@ -179,7 +180,7 @@ def _write(database: Database, hits: Sequence[Hit], verdicts: Sequence[Verdict])
                 "at": at,
                 "seconds": each.seconds,
             }
-            for number, (hit, each) in enumerate(zip(hits, verdicts, strict=True), first)
+            for number, (document, each) in enumerate(zip(documents, verdicts, strict=True), first)
         ]
         put(connection, tables.verdict, rows)
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from mgraph.archive import checkup, finding, keeping, listing, naming, verdicts
+from mgraph.archive import bag, checkup, exchange, finding, keeping, listing, naming, unbagging, verdicts
 from mgraph.archive.checkup import Checkup
 from mgraph.archive.database import Database
+from mgraph.archive.exchange import Brought
 from mgraph.archive.hits import Hits
 from mgraph.archive.keeping import Offer, Receipt
 from mgraph.archive.listing import Details, Listed, Logged
@@ -182,6 +183,28 @@ class Archive:
         is another archive, which replaces damaged documents; a damaged index is derived anew.
         """
         return checkup.check(self._database, level, limit, None if repair is None else repair._database)
+
+    @collector_paused()
+    def export(self, target: str | os.PathLike[str]) -> int:
+        """Write everything as plain files into a new folder or a ``.zip``. Returns how many documents there are.
+
+        It is a BagIt bag with RO-Crate metadata, and has the same bytes every time.
+        """
+        return bag.export(self._database, target)
+
+    @collector_paused()
+    def import_(self, source: str | os.PathLike[str]) -> Brought:
+        """Bring in what :meth:`export` wrote. What is here already stays as it is, so a second time changes nothing.
+
+        A bag whose manifest disagrees with a file, or that has a version which is another document here, is refused
+        before anything is written. Returns how much was new.
+        """
+        return unbagging.import_bag(self._database, source)
+
+    @collector_paused()
+    def copy(self, other: Archive) -> Brought:
+        """Bring everything into another archive, as :meth:`import_` would. Returns how much was new there."""
+        return exchange.copy(self._database, other._database)
 
     def tag(self, reference: str, tag: str) -> None:
         """Let a tag point at a version of a name."""

@@ -1,7 +1,7 @@
 PYTHON ?= .venv/bin/python
 BIN = $(dir $(PYTHON))
 
-.PHONY: bench cover docs exactness fast lint test types
+.PHONY: archive-crowd archive-kill bench cover docs exactness fast lint test types
 
 fast:
 	$(PYTHON) -m pytest -m "not slow"
@@ -34,3 +34,9 @@ exactness:
 	$(PYTHON) exactness/bounds.py
 	$(PYTHON) exactness/check.py
 	$(PYTHON) exactness/differences.py
+
+archive-kill:
+	$(PYTHON) exactness/archive_safety.py kill --times 1000
+
+archive-crowd:
+	$(PYTHON) exactness/archive_safety.py crowd --seconds 60

@@ -270,5 +270,5 @@ def _unchecked(database: Database, level: int) -> list[str]:
                 found.append(f"{count:,} documents that no check of level {level} has found sound")
         if connection.dialect.name == "postgresql" and not _checkable_indexes(connection):
             found.append("PostgreSQL's indexes: its extension amcheck is not installed (CREATE EXTENSION amcheck)")
-    found.append("notes, sources, times and past verdicts, of which there is no second copy")
+    found.append("notes, sources, times, what the log says and past verdicts, of which there is no second copy")
     return found

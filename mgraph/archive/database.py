@@ -33,8 +33,12 @@ class Database:
         self._path = text
         self._opened: tuple[int, int] | None = None
         self._engine = self._file_engine(create) if self.is_file else self._server_engine()
-        with self._translated():
-            self._prepare(create, upgrade)
+        try:
+            with self._translated():
+                self._prepare(create, upgrade)
+        except BaseException:
+            self.close()
+            raise
 
     # Connections ---------------------------------------------------------------------------------------------
 

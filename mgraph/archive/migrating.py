@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from mgraph.archive.database import Database
 
 
+SCRIPTS = Path(__file__).parent / "migrations"
+"""The revisions, for Alembic."""
+
+
 def migrate(database: Database, found: int | None) -> None:
     """Bring the tables from version ``found`` (None: there are none) to this one, in one transaction; of a file, after
     a copy beside it. Raises FileError."""
@@ -23,7 +27,7 @@ def migrate(database: Database, found: int | None) -> None:
     if database.is_file and found is not None:
         database.copy_beside(f"before-{SCHEMA}")
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(SCRIPTS))
     with database.writing() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -47,7 +47,10 @@ def test_a_sound_archive(course: Archive, level: int) -> None:
         ]
         if each > level
     ]
-    assert found.unchecked[-1] == "notes, sources, times and past verdicts, of which there is no second copy"
+    assert (
+        found.unchecked[-1]
+        == "notes, sources, times, what the log says and past verdicts, of which there is no second copy"
+    )
 
 
 def test_a_name_weighs_as_much_whenever_it_is_given(course: Archive) -> None:

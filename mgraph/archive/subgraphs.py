@@ -1,8 +1,8 @@
 """Which graphs share subgraphs: fingerprints to look up, and a match to decide.
 
-A node's *cone* is everything it depends on. Its fingerprint is a hash of its op and its operands' fingerprints, with a
-leaf's kind (and a constant's number) in place of its name. Equal cones have equal fingerprints; that the same leaf
-is used twice is not in them, so a match decides.
+A node's *cone* is everything it depends on. Its fingerprint is a hash of its op and its operands' fingerprints. Of a
+constant it has the number; inputs and parameters are alike, and have no names. Equal cones have equal fingerprints;
+that the same leaf is used twice is not in them, so a match decides.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import heapq
 from collections.abc import Iterator
 
-from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES
+from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
 from mgraph.document.canonical_order import bits
 from mgraph.document.wiring import Wiring
 
@@ -26,7 +26,7 @@ def cones(wiring: Wiring) -> list[int]:
     """The fingerprint of each node's cone, by position."""
     found: list[int] = []
     for k, node in enumerate(wiring.nodes):
-        parts = [node["op"]]
+        parts = ["leaf" if node["op"] in (INPUT, PARAMETER) else node["op"]]
         if node["op"] == CONSTANT:
             parts.append(bits(node["data"]))
         for place in range(wiring.starts[k], wiring.starts[k + 1]):

@@ -106,6 +106,14 @@ def test_every_graph_contains_and_is_like_itself(course: tuple[Archive, Path]) -
     assert archive.find("like:#neuron")[0].name == "neuron"
 
 
+def test_a_graph_whose_parameters_are_inputs_is_like_the_other(archive: Archive) -> None:
+    for name, kind in (("one", "parameter"), ("other", "input")):
+        x, w = Value(2.0, name="x"), Value(3.0, name="w", op=kind)
+        archive.keep((x * w).tanh(), name)
+    assert [(hit.name, hit.score) for hit in archive.find("like:#one")] == [("other", 1.0), ("one", 1.0)]
+    assert [hit.name for hit in archive.find("contains:#one")] == ["one"]  # where a parameter is one
+
+
 def test_newest_first_and_the_best_fit_first(course: tuple[Archive, Path]) -> None:
     archive, _ = course
     assert [hit.name for hit in archive.find("cell")] == ["closed cell", "cell"]

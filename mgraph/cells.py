@@ -15,8 +15,8 @@ from mgraph.document import model as _document
 from mgraph.document.model import Document
 from mgraph.drawing import display
 from mgraph.drawing.display import Drawing
-from mgraph.drawing.dot_text import draw
-from mgraph.errors import DrawError
+from mgraph.drawing.dot_text import described, draw
+from mgraph.errors import DrawError, MgraphError
 from mgraph.files import notebook, svg
 from mgraph.graph import Graph
 from mgraph.recording.value import Value, topological_order
@@ -24,10 +24,16 @@ from mgraph.replaying.run import Run, recorded
 from mgraph.showing import chart, derivatives, differences, results
 from mgraph.showing.as_html import html
 from mgraph.showing.as_text import lines, plain
-from mgraph.showing.blocks import PYTHON, Block, Styled
+from mgraph.showing.blocks import PYTHON, Block, Picture, Styled, Table
 
 SHORTEST_NODE = 40
 """Bytes of a node in a document at the least."""
+PICTURES = 20
+"""Rows of what was found that have a picture at most."""
+BOXES = 40
+"""Nodes in a small picture at most."""
+TOLD = 2_000
+"""Nodes of a graph that is read, to be told in words, at most."""
 EMPTY = b'<svg xmlns="http://www.w3.org/2000/svg" width="0" height="0"></svg>'
 """A picture of nothing, to carry a document."""
 
@@ -42,8 +48,10 @@ def text(shown: Result) -> str:
 def content(shown: Value | Graph | Drawing | Result) -> dict[str, Any]:
     """The content of the cell, by MIME type; of a value with a very large graph, only a note."""
     match shown:
-        case Report() | Diff() | Hits():
+        case Report() | Diff():
             return {"text/html": html(_blocks(shown)), "text/plain": text(shown)}
+        case Hits():
+            return {"text/html": html(_with_pictures(shown)), "text/plain": text(shown)}
         case Fit():
             title = shown.graph.title
             plot = lambda: chart.inline(shown.losses, "Loss" if title is None else f"Loss of {title}")  # noqa: E731
@@ -74,6 +82,27 @@ def _blocks(shown: Result) -> list[Block]:
         case Hits():
             return telling.hits(shown)
     return _fit(shown)
+
+
+def _with_pictures(found: Hits) -> list[Block]:
+    """The table of what was found. Of the first graphs it has small pictures, or what they are in words."""
+    pictures: list[Picture | str] = []
+    notes: list[Block] = []
+    for hit in found[:PICTURES]:
+        try:
+            graph = None if hit.nodes > TOLD else found._get(hit.digest)
+            pictures.append(f"{hit.nodes:,} nodes" if graph is None else described(graph._wiring)[1])
+            if graph is not None and hit.nodes <= BOXES and not notes:
+                pictures[-1] = Picture(display.for_table(graph.draw))
+        except DrawError as error:
+            notes.append(f"(no pictures: {error})")
+        except MgraphError as error:  # pruned since, for example
+            pictures.append(str(error))
+    if rest := len(found) - len(pictures):
+        pictures += [""] * rest
+        notes.append(f"(of the first {PICTURES} only there are pictures)")
+    table = (each._replace(pictures=pictures) if isinstance(each, Table) else each for each in telling.hits(found))
+    return [*table, *notes]
 
 
 def _fit(shown: Fit, brief: bool = False) -> list[Block]:

@@ -156,7 +156,7 @@ class Archive:
         combine them.
         """
         with self._database.reading() as connection:
-            return Hits(finding.find(connection, query, limit, ranked))
+            return Hits(finding.find(connection, query, limit, ranked), self.get)
 
     def verify(
         self, query: str = "", *, differences: bool = True, jobs: int = 1, max_age: timedelta | None = None

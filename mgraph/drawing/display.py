@@ -26,6 +26,10 @@ PATIENCE = 20.0
 """Seconds that a picture for a cell may take."""
 CELL = 868
 """Pixels that a cell of JupyterLab is wide, on a screen of 1,280."""
+POINT = 96 / 72
+"""Pixels."""
+SMALL = 400, 150
+"""Pixels that a picture in a table is wide and high at most."""
 FACES = b'font-family="ui-monospace,Menlo,Consolas,DejaVu Sans Mono,Courier,monospace"'
 """Monospaced faces, one of which each system has; none is wider than the Courier that boxes are measured for."""
 
@@ -103,10 +107,26 @@ def for_cell(draw: Callable[..., Drawing]) -> bytes:
     return list(found.values())[max(len(found) - 2, 0)]
 
 
+def for_table(draw: Callable[..., Drawing]) -> str:
+    """A small SVG to stand in a table beside others, at most 150 pixels high and 400 wide. Raises DrawError.
+
+    It has no ids, since those of two pictures on one page would clash, and nothing in it refers to one.
+    """
+    shown = re.sub(rb' id="[^"]*"', b"", draw(style="compact", digits=3).svg(PATIENCE, embed=False))
+    shown = shown[shown.index(b"<svg") :]
+    size = re.search(rb' width="([0-9.]+)pt" height="([0-9.]+)pt"', shown)
+    if size is None:
+        raise DrawError("the program that draws does not say how large the picture is")
+    width, height = (float(points) * POINT for points in size.groups())
+    scale = min(1.0, SMALL[0] / width, SMALL[1] / height)
+    small = f' width="{width * scale:.0f}" height="{height * scale:.0f}"'
+    return (shown[: size.start()] + small.encode() + shown[size.end() :]).decode()
+
+
 def _width(picture: bytes) -> float:
     """How wide an SVG of Graphviz is, in pixels: it says so in points."""
     found = re.search(rb'<svg[^>]* width="([0-9.]+)pt"', picture)
-    return float(found[1]) * 96 / 72 if found else 0.0
+    return float(found[1]) * POINT if found else 0.0
 
 
 def carrying(drawn: bytes, kind: str, document: Document) -> bytes:

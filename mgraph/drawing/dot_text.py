@@ -106,7 +106,7 @@ def _assembled(
     dense = folded > 0 and sum(len(box.operands) for box in drawn) > DENSE
     picture = _digraph(direction, len(drawn), dense, scopes and any(box.frame for box in drawn))
     picture.boxes, picture.folded = len(drawn), folded
-    picture.title, picture.description = _named(wiring)
+    picture.title, picture.description = described(wiring)
     clusters = _Clusters(picture, scopes)
     at: dict[str, str] = {}
     for box in drawn:
@@ -147,7 +147,7 @@ def _refuse_options(
         raise DrawError(f"scopes collapse at level 1 or deeper, not {collapse}")
 
 
-def _named(wiring: Wiring) -> tuple[str, str]:
+def described(wiring: Wiring) -> tuple[str, str]:
     """A title, the document's or the outputs' names; and a sentence for those who do not see the picture."""
     outputs = ", ".join(wiring.outputs[:SOME]) + ", …" * (len(wiring.outputs) > SOME)
     said = [counted(len(wiring), "node"), f"outputs: {outputs}"]

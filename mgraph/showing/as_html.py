@@ -8,7 +8,7 @@ from itertools import groupby
 
 from mgraph.errors import printable
 from mgraph.showing.as_text import cut, spelled
-from mgraph.showing.blocks import Block, Column, Entry, Line, Styled, Table
+from mgraph.showing.blocks import Block, Column, Entry, Line, Picture, Styled, Table
 
 WIDTH = 90
 """Digits that the numbers of a row have together, as far as rounding can bring that about."""
@@ -26,6 +26,7 @@ STYLE = """<style>
 .mgraph-result table :is(.text, .number) { padding: 0.15em 0.8em; text-align: left; white-space: nowrap; border: 0; }
 .mgraph-result table :is(th, td).number { text-align: right; }
 .mgraph-result table :is(.text, .number):first-child { padding-left: 0; }
+.mgraph-result table .picture { padding-block: 0.3em; white-space: normal; min-width: 24em; }
 .mgraph-result table thead th { font-weight: normal; border-bottom: 1px solid;
   border-color: color-mix(in srgb, currentColor 30%, transparent); }
 .mgraph-result :is(.title, .good, .bad) { font-weight: 600; }
@@ -63,6 +64,8 @@ def _line(line: Line) -> str:
 
 def _table(table: Table) -> Iterator[str]:
     columns = [list(_cells(*each)) for each in _spelled(table)]
+    if table.pictures:
+        columns.append(['<th class="text picture" scope="col">graph</th>', *map(_picture, table.pictures)])
     yield f'<div class="wide"><table>\n<thead><tr>{"".join(head for head, *_ in columns)}</tr></thead>\n<tbody>'
     for row in zip(*(rest for _, *rest in columns), strict=True):
         yield f"<tr>{''.join(row)}</tr>"
@@ -89,6 +92,10 @@ def _cells(column: Column, texts: list[str]) -> Iterator[str]:
     for text, padding in zip(rest, _padding(rest) if column.kind == "number" else [""] * len(rest), strict=True):
         sign = _sign(text) if column.signed else ""
         yield f'<td class="{kind}{sign}">{_escaped(text)}{padding}</td>'
+
+
+def _picture(shown: Picture | str) -> str:
+    return f'<td class="text picture">{shown.svg if isinstance(shown, Picture) else _escaped(shown)}</td>'
 
 
 def _sign(text: str) -> str:

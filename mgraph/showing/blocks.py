@@ -42,6 +42,12 @@ class Column(NamedTuple):
         return self.kind in ("text", "path")
 
 
+class Picture(NamedTuple):
+    """A picture in a table: SVG that mgraph made, which is not escaped."""
+
+    svg: str
+
+
 class Table(NamedTuple):
     """Columns of one length, texts first."""
 
@@ -50,6 +56,8 @@ class Table(NamedTuple):
     """Which rows are not shown, and how to see them."""
     how: str = "--full shows them"
     """How to see columns that do not fit."""
+    pictures: Sequence[Picture | str] = ()
+    """A last column that HTML alone shows: one picture a row, or words in its place."""
 
 
 Block = Line | Entry | Table

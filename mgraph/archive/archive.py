@@ -16,6 +16,7 @@ from mgraph.archive.hits import Hits
 from mgraph.archive.keeping import Offer, Receipt
 from mgraph.archive.listing import Details, Listed, Logged
 from mgraph.archive.moments import now
+from mgraph.archive.origins import kept_at
 from mgraph.archive.parcels import prepared
 from mgraph.archive.references import Reference, checked, parsed
 from mgraph.archive.shelves import Shelves
@@ -24,6 +25,7 @@ from mgraph.document.collector import collector_paused
 from mgraph.document.model import Document
 from mgraph.errors import FileError, MgraphError
 from mgraph.graph import Graph
+from mgraph.recording.places import here
 
 
 class Archive:
@@ -66,9 +68,10 @@ class Archive:
 
         If the name's newest version holds the same document, nothing is added. With ``compact``, a document that
         a replay of its leaves restores to the bit, beside one of the same structure, is kept as its leaves alone.
+        ``source`` says where it came from, by default the place of this call: a file or a notebook's cell, and a line.
         """
         kept = graph if isinstance(graph, Graph) else _recorded(graph)
-        offer = Offer(prepared(kept._wiring), checked(name, "a name"), source or {})
+        offer = Offer(prepared(kept._wiring), checked(name, "a name"), kept_at(here()) if source is None else source)
         return self.keep_all(
             [offer], tags=[] if tag is None else [tag], labels=labels or {}, note=note, compact=compact
         )[0]

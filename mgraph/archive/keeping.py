@@ -13,6 +13,7 @@ from mgraph.archive import bodies, histories, tables
 from mgraph.archive.bodies import Body
 from mgraph.archive.lots import in_lots, next_id, put
 from mgraph.archive.moments import Moment
+from mgraph.archive.origins import told
 from mgraph.archive.parcels import Parcel, Terms, add_name
 from mgraph.archive.postings import post
 from mgraph.archive.shelves import Shelves
@@ -162,7 +163,7 @@ def _versions(
                 "at": moment.at,
                 "by": moment.by,
                 "note": note,
-                "source": orjson.dumps(dict(offer.source)).decode(),
+                "source": orjson.dumps({**offer.source, **told(offer.parcel.document)}).decode(),
                 "mgraph": __version__,
             }
         )

@@ -53,7 +53,8 @@ class Details(NamedTuple):
     by: str
     note: str
     source: Mapping[str, str]
-    """Where it came from: ``file``, ``place``, …"""
+    """Where it came from: the ``file`` and the ``place`` in it or in a program; and, where the document says so, its
+    ``origin`` (the importer), the ``fit``, and where its output was ``made``."""
     mgraph: str
     """Which mgraph kept it."""
     tags: list[str]

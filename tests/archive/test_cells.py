@@ -187,6 +187,7 @@ archive.keep(mgraph.record(loss, title="The loss"), "loss", tag="latest")""",
     'archive.find("op:tanh")',
     "[each.verdict for *_, each in archive.verify()]",
     'archive.find("verified:exact")',
+    'dict(archive.show("loss").source)',
 ]
 
 
@@ -194,16 +195,18 @@ archive.keep(mgraph.record(loss, title="The loss"), "loss", tag="latest")""",
 @with_kernel
 @with_dot
 @pytest.mark.filterwarnings("ignore")  # of the kernel's client
-def test_in_a_real_kernel(tmp_path: Path) -> None:
+def test_in_a_real_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import nbformat
     from nbclient import NotebookClient
 
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/ada/lesson.ipynb")  # as Jupyter's server sets it
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in CELLS])
     NotebookClient(book, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
-    receipt, graph, found, verdicts, exact = (cell.outputs[-1]["data"] for cell in book.cells)
+    receipt, graph, found, verdicts, exact, source = (cell.outputs[-1]["data"] for cell in book.cells)
     assert "Receipt(name='loss', number=1" in receipt["text/plain"]
     assert "<svg" in graph["image/svg+xml"]
     assert verdicts["text/plain"] == "['exact']"
+    assert source["text/plain"] == "{'file': 'lesson.ipynb', 'place': 'cell 1, line 6'}"
     for each in (found, exact):
         page = Page(each["text/html"])
         assert [picture["aria-label"] for picture in page.pictures] == ["The loss"]

@@ -97,6 +97,29 @@ def test_all_or_nothing(archive: Archive) -> None:
         archive["neuron"]
 
 
+def test_a_version_says_where_it_was_kept_and_its_document_where_it_came_from(archive: Archive) -> None:
+    def source(name: str) -> dict[str, str]:
+        return dict(archive.show(name).source)
+
+    with mgraph.sources():
+        loss = mgraph.Value(2.0, name="x") ** 2
+    archive.keep(loss, "loss")
+    made, kept = (f"test_keeping.py, line {source('loss')[key].split()[-1]}" for key in ("made", "place"))
+    assert source("loss") == {"place": kept, "made": made} and kept != made
+    archive.keep(loss + 1.0, "loss", source={"file": "lesson.py"})
+    assert source("loss") == {"file": "lesson.py"}
+
+    imported = NEURON.with_meta(source="ONNX, opset 17" + " " * 500)
+    archive.keep(imported, "imported", source={"file": "neuron.onnx"})
+    assert source("imported") == {"file": "neuron.onnx", "origin": ("ONNX, opset 17" + " " * 500)[:200]}
+    archive.keep(mgraph.fit(imported, 3).graph, "fitted", source={})
+    fit = f"fit by sgd in 3 steps with mgraph {mgraph.__version__}"
+    assert source("fitted") == {"origin": source("imported")["origin"], "fit": fit}
+    archive.keep(NEURON.with_meta(imported={"from": "micrograd.engine.Value"}, fit=3, source=[1]), "odd", source={})
+    assert source("odd") == {"origin": "micrograd.engine.Value"}
+    assert {hit.name for hit in archive.find("onnx")} == {"imported", "fitted"}
+
+
 def test_forgetting_is_undone_until_pruned(archive: Archive) -> None:
     for graph in variants(3):
         archive.keep(graph, "neuron")

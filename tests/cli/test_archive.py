@@ -81,6 +81,14 @@ def test_every_graph_of_a_notebook_is_kept_by_title_or_number(do: Run, tmp_path:
     assert source["file"] == "lesson.ipynb" and source["place"].startswith("cell ")
 
 
+def test_an_imported_model_says_who_imported_it(do: Run, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = '<ir_version: 8, opset_import: ["" : 17]> agraph (double x) => (double y) { y = Tanh(x) }'
+    (tmp_path / "model.onnx").write_bytes(onnx.parser.parse_model(model).SerializeToString())
+    assert do("keep", "model.onnx").returncode == 0
+    assert "\nfrom     model.onnx, ONNX, opset 17\n" in do("show", "model").stdout
+
+
 def test_standard_input_needs_a_name(do: Run) -> None:
     done = do("keep", "-", stdin=NEURON.to_bytes())
     assert done.returncode == 2 and "it has no name; choose one: --as NAME" in done.stderr

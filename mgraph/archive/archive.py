@@ -18,7 +18,7 @@ from mgraph.archive.listing import Details, Listed, Logged
 from mgraph.archive.moments import now
 from mgraph.archive.origins import kept_at
 from mgraph.archive.parcels import prepared
-from mgraph.archive.references import Reference, checked, parsed
+from mgraph.archive.references import Reference, checked, parsed, sound
 from mgraph.archive.shelves import Shelves
 from mgraph.archive.verdicts import Past, Verdict
 from mgraph.document.collector import collector_paused
@@ -88,7 +88,8 @@ class Archive:
         """Keep prepared documents, all or none."""
         moment, offered = now(), list(offers)
         wanted = [checked(tag, "a tag") for tag in tags]
-        given = {checked(key, "a label's key"): value for key, value in (labels or {}).items()}
+        given = _labels(labels or {})
+        sound(note, "a note")
         with self._database.writing() as connection:
             receipts = keeping.keep(connection, moment, offered, note, compact)
             for receipt in receipts if wanted else ():
@@ -115,7 +116,7 @@ class Archive:
     def list(self, pattern: str = "") -> Sequence[Listed]:
         """The names, each with its newest version, in order; or those of a pattern such as ``lesson/*``."""
         with self._database.reading() as connection:
-            return listing.listed(connection, pattern)
+            return listing.listed(connection, sound(pattern, "a pattern"))
 
     def show(self, reference: str) -> Details:
         """A version: when it was kept, by whom, where it came from, its tags, labels and last verdict."""
@@ -224,8 +225,7 @@ class Archive:
         """Give labels of a name a value; None takes one off."""
         with self._database.writing() as connection:
             naming.resolve(connection, Reference(checked(name, "a name")))
-            given = {checked(key, "a label's key"): value for key, value in labels.items()}
-            naming.set_labels(connection, now(), name, given)
+            naming.set_labels(connection, now(), name, _labels(labels))
 
     def forget(self, reference: str, *, undo: bool = False) -> Sequence[int]:
         """Put a tombstone on a version, or on all versions of a name, or with ``undo`` take it away again.
@@ -243,6 +243,14 @@ class Archive:
         """
         with self._database.writing() as connection:
             return naming.prune(connection, now(), before)
+
+
+def _labels(given: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Labels whose keys and values both databases hold."""
+    return {
+        checked(key, "a label's key"): value if value is None else sound(value, "a label's value")
+        for key, value in given.items()
+    }
 
 
 def _recorded(value: Any) -> Graph:

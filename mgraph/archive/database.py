@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mgraph.archive import tables
 from mgraph.archive.sqlite_file import LONGEST, SCHEMA, WAIT, foreign, not_ours
-from mgraph.errors import FileError, printable
+from mgraph.errors import FileError, printable, shown
 from mgraph.files.atomic import display
 
 _WRITING = "mgraph_writing"
@@ -127,6 +127,8 @@ class Database:
             raise FileError(f"{self.name}: {_reason(error.orig)}") from None
         except self._engine.dialect.loaded_dbapi.Error as error:  # of a cursor of the driver's own
             raise FileError(f"{self.name}: {_reason(error)}") from None
+        except UnicodeEncodeError as error:
+            raise FileError(f"{self.name}: no text has a character {shown(error.object[error.start])}") from None
 
     def copy_beside(self, suffix: str) -> str:
         """Copy the file to one beside it, and return its name. Raises FileError."""
@@ -210,6 +212,7 @@ _SAID = {
     "disk i/o": "the disk failed to read or write it",
     "unable to open": "it cannot be opened",
     "connection failed": "the server cannot be reached: is it running, and are the name and the password right?",
+    "nul (0x00)": "no text has a character '\\x00'",
     "too big": "a document is larger than an archive holds (1 GB, compressed)",
 }
 

@@ -16,6 +16,7 @@ from mgraph.archive.moments import Moment
 from mgraph.archive.origins import told
 from mgraph.archive.parcels import Parcel, Terms, add_name
 from mgraph.archive.postings import post
+from mgraph.archive.references import sound
 from mgraph.archive.shelves import Shelves
 
 
@@ -163,7 +164,7 @@ def _versions(
                 "at": moment.at,
                 "by": moment.by,
                 "note": note,
-                "source": orjson.dumps({**offer.source, **told(offer.parcel.document)}).decode(),
+                "source": _source(offer),
                 "mgraph": __version__,
             }
         )
@@ -172,6 +173,11 @@ def _versions(
     if rows:
         put(connection, tables.version, rows)
     return found
+
+
+def _source(offer: Offer) -> str:
+    given = {sound(key, "a source"): sound(text, "a source") for key, text in offer.source.items()}
+    return orjson.dumps({**given, **told(offer.parcel.document)}).decode()
 
 
 def _newest(connection: Connection, names: Iterable[str]) -> dict[str, tuple[int, int | None]]:

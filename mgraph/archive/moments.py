@@ -8,6 +8,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from mgraph.archive.references import sound
+
 
 class Moment(NamedTuple):
     """When (UTC, as ``2026-01-31T12:00:00Z``), and by whom."""
@@ -18,7 +20,7 @@ class Moment(NamedTuple):
 
 def now(by: str | None = None) -> Moment:
     """This moment. ``by`` is by default what MGRAPH_USER says, else the name of the user of this computer."""
-    return Moment(ago(timedelta()), by or os.environ.get("MGRAPH_USER") or _user())
+    return Moment(ago(timedelta()), sound(by or os.environ.get("MGRAPH_USER") or _user(), "a user's name"))
 
 
 def ago(age: timedelta) -> str:

@@ -46,7 +46,7 @@ def prepared(wiring: Wiring) -> Parcel:
     """The parcel of a checked document."""
     content = canonical(wiring.document)
     structure, recipe = digests(wiring)
-    title = wiring.document.get("title", "")
+    title = storable(wiring.document.get("title", ""))
     found = hashlib.sha256(content).digest()
     marks = sorted(subgraphs.kept(wiring))
     facts = _raw(recipe), _raw(structure), title, len(wiring)
@@ -55,6 +55,11 @@ def prepared(wiring: Wiring) -> Parcel:
 
 def _raw(digest: str) -> bytes:
     return bytes.fromhex(digest.removeprefix("sha256:"))
+
+
+def storable(text: str) -> str:
+    """The text of a document as both databases hold it beside the document: PostgreSQL has no NUL in a text."""
+    return text.replace("\0", "\ufffd")
 
 
 def words(text: str) -> list[str]:
@@ -84,7 +89,7 @@ def _terms(wiring: Wiring, title: str) -> Terms:
 def _add_input(found: Terms, *names: str) -> None:
     for name in names:
         if name and len(found) < WORDS:
-            found["input", name] = NODE
+            found["input", storable(name)] = NODE
 
 
 def _add(found: Terms, text: str, weight: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mgraph.archive.parcels import words
+from mgraph.archive.references import sound
 from mgraph.errors import FileError, nearest, shown
 
 FIELDS = {
@@ -24,9 +26,11 @@ FIELDS = {
 }
 """The fields, and what each asks."""
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<paren>[()])|(?P<field>[a-z]+:(?:"[^"]*"|[^\s()"]*))|(?P<quoted>"[^"]*")|(?P<word>[^\s()"]+))"""
+    r"""\s*(?:(?P<paren>[()])|(?P<field>[a-z]+:[^\s()"]*(?:"[^"]*")?)|(?P<quoted>"[^"]*")|(?P<word>[^\s()"]+))"""
 )
-_LIMIT, _DEPTH = 2_000, 50
+_LENGTH, _CONDITIONS, _DEPTH = 2_000, 40, 20
+"""A query's characters, conditions (each word is one) and levels of ``not`` and parentheses at most: a database plans
+each condition together with all others, and SQLite's parser has a stack of 100."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,29 @@ Query = Asked | Combined
 
 def parsed(text: str) -> Query:
     """The query that a text means; an empty one asks for everything. Raises FileError, with the place."""
-    if len(text) > _LIMIT:
-        raise FileError(f"a query has at most {_LIMIT:,} characters, not {len(text):,}")
+    if len(text) > _LENGTH:
+        raise FileError(f"a query has at most {_LENGTH:,} characters, not {len(text):,}")
+    sound(text, "a query")
     if not text.strip():
         return Combined("and", ())
     parser = _Parser(text)
     found = parser.either(0)
     if parser.kind:
         raise FileError(f"the query has a ')' that nothing opens: {shown(text)}")
+    if (count := _conditions(found)) > _CONDITIONS:
+        raise FileError(f"a query has at most {_CONDITIONS} conditions, each word being one, not {count:,}")
     return found
+
+
+def _conditions(query: Query) -> int:
+    if isinstance(query, Asked):
+        return len(words(query.value)) if query.field == "word" else 1
+    return sum(map(_conditions, query.parts))
+
+
+def _is_mute(query: Query) -> bool:
+    """Whether it is a text without a word to look up, such as a dash."""
+    return isinstance(query, Asked) and query.field == "word" and not words(query.value)
 
 
 class _Parser:
@@ -82,8 +100,6 @@ class _Parser:
 
     def either(self, depth: int) -> Query:
         """Conditions with ``or`` between."""
-        if depth > _DEPTH:
-            raise FileError(f"a query nests at most {_DEPTH} parentheses deep")
         parts = [self._all(depth)]
         while self._is_word("or"):
             self._advance()
@@ -98,12 +114,15 @@ class _Parser:
             parts.append(self._one(depth))
         if not parts:
             raise FileError(f"the query ends where a condition should follow: {shown(self._text)}")
+        parts = [part for part in parts if not _is_mute(part)] or [_told(parts[0])]
         return parts[0] if len(parts) == 1 else Combined("and", tuple(parts))
 
     def _one(self, depth: int) -> Query:
+        if depth > _DEPTH:
+            raise FileError(f"a query nests not and parentheses at most {_DEPTH} deep")
         if self._is_word("not"):
             self._advance()
-            return Combined("not", (self._one(depth + 1),))
+            return Combined("not", (_told(self._one(depth + 1)),))
         kind, value = self.kind, self._value
         if not kind or (kind, value) == ("paren", ")"):
             raise FileError(f"the query ends where a condition should follow: {shown(self._text)}")
@@ -120,6 +139,16 @@ class _Parser:
         return self.kind == "word" and self._value == word
 
 
+def _told(query: Query) -> Query:
+    """The query. Raises FileError if it has no word, for then it would ask nothing."""
+    if isinstance(query, Asked) and _is_mute(query):
+        raise FileError(
+            f"there is no word to look up in {shown(query.value)}: a word has letters, and digits or underscores;"
+            " numbers and signs alone are not in the index"
+        )
+    return query
+
+
 def _asked(token: str) -> Asked:
     """The condition that ``field:value`` states."""
     field, _, value = token.partition(":")
@@ -128,7 +157,7 @@ def _asked(token: str) -> Asked:
             f"a query has no field {shown(field)}.{nearest(field, FIELDS)} There are {', '.join(FIELDS)}; to look for"
             " the text itself, put it in quotation marks"
         )
-    value = value.strip('"')
+    value = value.replace('"', "")
     if not value and field != "failing":
         raise FileError(f"{field}: needs a value. {FIELDS[field][0].upper()}{FIELDS[field][1:]}")
     return Asked(field, value)

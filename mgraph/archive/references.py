@@ -42,8 +42,7 @@ def parsed(text: str) -> Reference:
 
 def checked(text: str, what: str) -> str:
     """A name, a tag or a label's key, as it was given. Raises FileError where it could be taken for something else."""
-    if not isinstance(text, str):
-        raise TypeError(f"{what} is a str, not {type(text).__name__}")
+    sound(text, what)
     problem = (
         "is not empty"
         if not text
@@ -59,6 +58,15 @@ def checked(text: str, what: str) -> str:
     )
     if problem:
         raise FileError(f"{shown(text)} cannot be {what}: {what} {problem}")
+    return text
+
+
+def sound(text: str, what: str) -> str:
+    """A text that both databases hold, as it was given. Raises FileError for a NUL and half a pair of UTF-16."""
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is a str, not {type(text).__name__}")
+    if strange := re.search("[\0\ud800-\udfff]", text):
+        raise FileError(f"{shown(text)} cannot be {what}: no text has a character {shown(strange[0])}")
     return text
 
 

@@ -244,7 +244,11 @@ def _row(kind: str, line: bytes, where: str) -> dict[str, Any]:
     if not isinstance(row, dict) or row.keys() != fields.keys():
         raise FileError(f"{where}: not an object of {', '.join(fields)}")
     for key, types in fields.items():
-        if not isinstance(row[key], types) or (isinstance(row[key], bool) and bool not in types):
+        if (
+            not isinstance(row[key], types)
+            or (isinstance(row[key], bool) and bool not in types)
+            or "\0" in str(row[key])
+        ):
             raise FileError(f"{where}: its {key} is {shown(row[key])}")
     for key in ("at", "forgotten"):
         if row.get(key) is not None and not _AT.fullmatch(row[key]):

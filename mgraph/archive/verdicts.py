@@ -21,6 +21,7 @@ from mgraph.archive.finding import find
 from mgraph.archive.hits import Hit
 from mgraph.archive.lots import next_id, put
 from mgraph.archive.moments import ago, now
+from mgraph.archive.parcels import storable
 from mgraph.archive.shelves import Shelves
 from mgraph.document import model
 from mgraph.errors import MgraphError
@@ -171,8 +172,8 @@ def write(database: Database, documents: Sequence[int], verdicts: Sequence[Verdi
                 "document": document,
                 "verdict": each.verdict,
                 "ulps": float(each.ulps),
-                "node": each.node,
-                "said": each.said,
+                "node": storable(each.node),
+                "said": storable(each.said),
                 "mgraph": __version__,
                 "engine": "reference",
                 "python": platform.python_version(),

@@ -146,14 +146,186 @@ def test_what_is_forgotten_is_not_found(course: tuple[Archive, Path]) -> None:
         ("verified:maybe", "'maybe' is not one of exact, within, differs, never"),
         ("op:", "op: needs a value"),
         ("like:nothing.json", "no such file"),
-        ("(" * 60, "at most 50 parentheses deep"),
+        ("(" * 60, "nests not and parentheses at most 20 deep"),
+        ("(" * 1_900, "nests not and parentheses at most 20 deep"),
+        ("not " * 60 + "a", "nests not and parentheses at most 20 deep"),
         ("a" * 2_001, "at most 2,000 characters"),
+        ("a " * 10_000, "at most 2,000 characters, not 20,000"),
+        ("a " * 41, "at most 40 conditions, each word being one, not 41"),
+        ('"' + "a " * 41 + '"', "at most 40 conditions, each word being one, not 41"),
+        (" or ".join(["op:tanh"] * 41), "at most 40 conditions, each word being one, not 41"),
+        ("17", "there is no word to look up in '17'"),
+        ("neuron or -", "there is no word to look up in '-'"),
+        ("not 17", "there is no word to look up in '17'"),
+        ('""', "there is no word to look up in ''"),
+        ("🙂", "there is no word to look up in '🙂'"),
+        ("*", "there is no word to look up in '*'"),
+        ("a\0b", "cannot be a query: no text has a character '\\x00'"),
+        ("label:k=a\ud800", "cannot be a query: no text has a character '\\ud800'"),
+        ("since:2026-13", "is not a day such as 2026-01-31"),
+        ("nodes:3..", "is not a number such as 7, >100"),
+        ("nodes:-3", "is not a number such as 7, >100"),
+        ("neuron AND NEAR( tanh", "'(' that is not closed"),
     ],
 )
 def test_a_query_that_cannot_be_read(tmp_path: Path, text: str, said: str) -> None:
     with Archive(tmp_path / "a.mgraph") as archive, pytest.raises(FileError) as caught:
         archive.find(text)
     assert said.casefold() in str(caught.value).casefold()
+
+
+def nested(depth: int) -> str:
+    """Everything that can be nested in turn, so deep."""
+    text = "neuron"
+    for k in range(depth):
+        text = (f"(x1 or {text})", f"(x1 and {text})", f"not {text}")[k % 3]
+    return text
+
+
+def test_a_query_as_large_as_it_may_be(course: tuple[Archive, Path]) -> None:
+    archive, _ = course
+    for depth in range(query._DEPTH + 1):
+        assert names(archive, nested(depth)) <= ALL
+    everything = {name: names(archive, name) for name in ("neuron", "op:tanh", "name:tanh", "x*", "input:x1")}
+    for text, found in everything.items():
+        assert names(archive, " ".join([text] * 40)) == names(archive, " or ".join([text] * 40)) == found
+        assert names(archive, " ".join([f"not {text}"] * 40)) == ALL - found
+    assert archive.find(" ".join(["neuron"] * 40), ranked=True)[0].score > 0
+
+
+# Unicode -----------------------------------------------------------------------------------------------------
+
+TITLES = {
+    "german": "Größte STRASSE der Ärzte",
+    "greek": "Ὀδυσσεύς και ΣΊΣΥΦΟΣ",
+    "russian": "Обучение СЕТИ",
+    "french": "e\u0301te\u0301 à Noël",  # in pieces: e and an accent
+    "chinese": "神经网络 训练",
+    "japanese": "ﾆｭｰﾗﾙ ネット",  # half-width
+    "emoji": "a 🙂 b 👩‍🔬",
+    "ligature": "ﬁeld ² Ⅷ",
+    "rtl": "شبكة \u202eعصبية",
+    "math": "𝐱 ∂f x\u0302",
+    "_under_score": "snake_case 100% 'quoted' \"twice\"",
+}
+SPELLED = {
+    "größte": {"german"},
+    "GRÖSSTE": {"german"},
+    "straße": {"german"},
+    "arzte": set(),  # an accent is part of a letter
+    "ärz*": {"german"},
+    "ΣΊΣΥΦΟς": {"greek"},
+    "ὀδυσσεύσ": {"greek"},
+    "сети": {"russian"},
+    "ОБУЧ*": {"russian"},
+    "été": {"french"},
+    "E\u0301TE\u0301": {"french"},
+    "noe\u0308l": {"french"},
+    "神经网络": {"chinese"},
+    "神经*": {"chinese"},
+    "网络": set(),  # no word begins there
+    "ニューラル": {"japanese"},
+    "ﾈｯﾄ": {"japanese"},
+    "b 🙂": {"emoji"},
+    "FIELD": {"ligature"},
+    "viii": {"ligature"},
+    "شبكة": {"rtl"},
+    "\u202eعصبية": {"rtl"},
+    "x": {"math", "latex"},
+    "snake_case": {"_under_score"},
+    "100%": None,
+    '"snake_case 100%"': {"_under_score"},
+    "name:german": {"german"},
+    "name:_*": {"_under_score"},
+    "name:%*": set(),
+    "label:lang=größte": {"german"},
+    "label:lang=GRÖSSTE": set(),  # a label is compared as it is
+    "label:lang=e\u0301te\u0301": set(),
+    'label:lang="a 🙂 b"': {"emoji"},
+    'label:"lang=a 🙂 b"': {"emoji"},
+    '(label:lang="a 🙂 b")': {"emoji"},
+    "label:lang=%": set(),
+    "label:la_g": set(),
+    "label:lang=\u202eعصبية": {"rtl"},
+    "label:lang=it's": {"_under_score"},
+    "label:lang=it's\\": set(),
+    "tag:übung-🙂": {"german"},
+    "tag:ÜBUNG-🙂": set(),
+    "input:größe": {"latex"},
+    "input:GRÖSSE": set(),  # nor is an input's name anything but itself
+    "label:lang and not größte": {"emoji", "rtl", "_under_score"},
+    "not label:lang name:f*": {"french"},
+}
+
+
+def test_words_of_any_script(archive: Archive) -> None:
+    x = Value(1.0, name="a0")
+    for k, (name, title) in enumerate(TITLES.items()):
+        archive.keep(mgraph.record(x * float(k), title=title), name)
+    archive.keep(Value(2.0, name="größe") * Value(3.0, name="x"), "latex")
+    languages = {"german": "größte", "emoji": "a 🙂 b", "rtl": "\u202eعصبية", "_under_score": "it's"}
+    for name, value in languages.items():
+        archive.label(name, {"lang": value})
+    archive.tag("german", "übung-🙂")
+    refused = {text for text, found in SPELLED.items() if found is None}
+    assert {text: names(archive, text) for text in SPELLED if text not in refused} == {
+        text: found for text, found in SPELLED.items() if text not in refused
+    }
+    for text in refused:
+        with pytest.raises(FileError, match="there is no word to look up"):
+            archive.find(text)
+    assert archive.check(3).faults == []
+
+
+# Both databases ----------------------------------------------------------------------------------------------
+
+
+def answers(archive: Archive, text: str, ranked: bool) -> list[object]:
+    return [hit._replace(document=0) for hit in archive.find(text, limit=None, ranked=ranked)]
+
+
+def test_both_databases_answer_alike_and_in_the_same_order(tmp_path: Path, postgres: str) -> None:
+    cell(tmp_path / "cell.json")
+    looped(tmp_path / "square.json")
+    altered = mgraph.load(ROOT / "samples/tanh.json").document
+    altered["nodes"][-1]["data"] = 0.5
+    with Archive(tmp_path / "a.mgraph") as archive, Archive(postgres) as server:
+        for path in SMALL:
+            archive.keep(mgraph.load(path), path.stem, tag="lesson-1", labels={"author": "ada"})
+        archive.keep(mgraph.Graph(altered), "altered neuron", labels={"author": "bob"})
+        for k, (name, title) in enumerate(TITLES.items()):
+            archive.keep(mgraph.record(Value(1.0, name="x1") * float(k), title=title), name)
+            archive.keep(mgraph.record(Value(1.0, name="x1") * float(k), title=title), f"again/{name}")
+        archive.forget("again/emoji")
+        list(archive.verify("name:altered* or name:neuron or name:xor"))
+        archive.copy(server)
+        files = [f"{field}:{tmp_path / name}" for field in ("like", "contains", "shape", "recipe") for name in FILES]
+        kept = ["like:#neuron", "contains:#tanh", "shape:#german", "recipe:#xor", "not contains:#tanh"]
+        verdicts = ["verified:exact", "verified:within", "verified:differs", "verified:never", "failing:"]
+        days = ["since:2020-01-01", "since:2999-01-01", "since:2020-01-01T00:00:00Z and not since:2999-01-01"]
+        asked = [
+            *QUERIES,
+            *files,
+            *kept,
+            *verdicts,
+            *days,
+            *(text for text, found in SPELLED.items() if found is not None),
+        ]
+        asked.remove("shape:#cell")
+        fields = {each.field for text in asked for each in conditions(query.parsed(text))}
+        assert fields == {*query.FIELDS, "word"}  # every one that is documented
+        for text in asked:
+            for ranked in (False, True):
+                assert answers(archive, text, ranked) == answers(server, text, ranked), text
+        assert {hit.name for hit in server.find("failing:")} == {"altered neuron"}
+        assert {hit.name for hit in server.find("verified:exact")} == {"neuron", "xor"}
+
+
+FILES = ("cell.json", "square.json")
+
+
+def conditions(asked: query.Query) -> list[Asked]:
+    return [asked] if isinstance(asked, Asked) else [each for part in asked.parts for each in conditions(part)]
 
 
 def test_parsing() -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from mgraph.archive.archive import Archive
 
 PORT = 5544
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def _programs() -> Path | None:
@@ -79,3 +80,17 @@ def archive(url: str) -> Iterator[Archive]:
     """A fresh archive."""
     with Archive(url) as made:
         yield made
+
+
+@pytest.fixture
+def do(call: Run, url: str) -> Run:
+    """``mgraph archive`` on a fresh archive."""
+    assert call("archive", "init", url).returncode == 0
+
+    def run(*argv: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+        done = call("archive", *argv, stdin=stdin, env={"MGRAPH_ARCHIVE": url, "MGRAPH_USER": "ada"})
+        free = "--json" in argv or argv[0] in ("get", "verify")
+        assert free or all(len(line) <= 80 or " " not in line.strip() for line in done.stdout.splitlines())
+        return done
+
+    return run

@@ -33,12 +33,15 @@ class Archive:
 
     A document is kept once, by its digest. A name has versions, a version may have tags, a name labels. A file that is
     not there is made. Every method that changes something does all of it or nothing. Raises FileError.
+
+    The tables that an older mgraph made are brought to this version: of a file when it is opened, after a copy beside
+    it; in PostgreSQL only with ``upgrade``, when nobody else uses them.
     """
 
     __module__ = "mgraph"
 
-    def __init__(self, url: str | os.PathLike[str], *, create: bool = True) -> None:
-        self._database = Database(url, create)
+    def __init__(self, url: str | os.PathLike[str], *, create: bool = True, upgrade: bool = False) -> None:
+        self._database = Database(url, create, upgrade)
 
     def __repr__(self) -> str:
         return f"<Archive {self._database.name}>"
@@ -112,6 +115,11 @@ class Archive:
     def name(self) -> str:
         """Its path or URL, without a password."""
         return self._database.name
+
+    @property
+    def upgraded_from(self) -> int | None:
+        """The version that its tables had until it was opened; None if they had this one's."""
+        return self._database.upgraded_from
 
     def list(self, pattern: str = "") -> Sequence[Listed]:
         """The names, each with its newest version, in order; or those of a pattern such as ``lesson/*``."""

@@ -48,7 +48,7 @@ def export(database: Database, target: str | os.PathLike[str]) -> int:
     Returns how many documents it holds. Raises FileError.
     """
     name = os.fspath(target)
-    with database.reading() as connection, (_zipped if name.endswith(".zip") else _folder)(name) as put:
+    with (_zipped if name.endswith(".zip") else _folder)(name) as put, database.reading() as connection:
         rows = collected(connection)
         ids = {bytes(digest).hex(): number for digest, number in connection.execute(_IDS)}
         shelves = Shelves(connection)

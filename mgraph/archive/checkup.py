@@ -21,7 +21,7 @@ from mgraph.archive.moments import now
 from mgraph.archive.parcels import prepared
 from mgraph.archive.postings import posted, reindex, with_names
 from mgraph.archive.shelves import Shelves
-from mgraph.archive.sqlite_file import HISTORY, trigger
+from mgraph.archive.sqlite_file import HISTORY, Damaged, trigger
 from mgraph.archive.subgraphs import FIRST
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FileError, MgraphError, printable, shown
@@ -39,11 +39,17 @@ class Fault(NamedTuple):
     said: str
     repaired: bool = False
 
+    @property
+    def state(self) -> str:
+        """``damaged``; ``differs`` where what was kept does not come out; ``repaired``."""
+        return "repaired" if self.repaired else "differs" if self.level == RECOMPUTED else "damaged"
+
 
 class Checkup(NamedTuple):
     """What a check found, and what it did not look at."""
 
     level: int
+    """Up to which level; 0 where the database cannot be read to the end."""
     documents: int
     """How many documents were checked in this run; at level 1 none is."""
     faults: list[Fault]
@@ -60,19 +66,31 @@ def check(database: Database, level: int, limit: int | None, repair: Database | 
     """Check up to a level; ``limit`` documents at most, those first that were not checked for longest."""
     if level not in LEVELS:
         raise ValueError(f"a level is one of {', '.join(map(str, LEVELS))}, not {level!r}")
-    with database.reading() as connection:
-        faults = [*_integrity(connection), *_references(connection)]
-    wanted = _longest_ago(database, level)[:limit] if level > REFERENCES else []
+    faults: list[Fault] = []
+    done = 0
     sound: list[int] = []
-    for lot in in_lots(wanted):
-        found = _documents(database, lot, level)
-        if repair is not None:
-            found = {number: _repaired(database, number, fault, repair) for number, fault in found.items()}
-        faults += found.values()
-        sound += (number for number in lot if number not in found or found[number].repaired)
-    if not database.read_only:
-        _note(database, sound, level)
-    return Checkup(level, len(wanted), faults, _unchecked(database, level))
+    try:
+        with database.reading() as connection:
+            faults += _integrity(connection)
+            faults += _references(connection)
+        for lot in in_lots(_longest_ago(database, level)[:limit] if level > REFERENCES else []):
+            found = _documents(database, lot, level)
+            if repair is not None:
+                found = {number: _repaired(database, number, fault, repair) for number, fault in found.items()}
+            faults += found.values()
+            done += len(lot)
+            sound += (number for number in lot if number not in found or found[number].repaired)
+        if not database.read_only:
+            _note(database, sound, level)
+        return Checkup(level, done, faults, _unchecked(database, level))
+    except Damaged as error:
+        return unreadable(error, done, faults)
+
+
+def unreadable(error: Damaged, done: int = 0, faults: Sequence[Fault] = ()) -> Checkup:
+    """What is known of an archive that the database cannot go on reading."""
+    rest = "everything else, which cannot be read because of this damage"
+    return Checkup(0, done, list(faults) or [Fault(REFERENCES, error.name, error.what)], [rest])
 
 
 # The database ------------------------------------------------------------------------------------------------
@@ -85,9 +103,14 @@ def _integrity(connection: Connection) -> Iterator[Fault]:
         for table in HISTORY:
             if trigger(table) not in there:
                 yield Fault(REFERENCES, f"table {table}", "the trigger that refuses changes is gone")
-        for (said,) in connection.exec_driver_sql("PRAGMA integrity_check(100)"):
-            if said != "ok":
-                yield Fault(REFERENCES, "the file", printable(said))
+        try:
+            yield from _said_by_sqlite(connection, "the file", "20")
+        except DBAPIError:  # it gave up; so does the check of each table that cannot be read
+            for each in tables.metadata.sorted_tables:
+                try:
+                    yield from _said_by_sqlite(connection, f"table {each.name}", each.name)
+                except DBAPIError:
+                    yield Fault(REFERENCES, f"table {each.name}", "the database cannot read it to the end")
         return
     for index in _checkable_indexes(connection):
         try:
@@ -95,6 +118,14 @@ def _integrity(connection: Connection) -> Iterator[Fault]:
                 connection.exec_driver_sql("SELECT bt_index_check(%s::regclass, true)", (index,))
         except DBAPIError as error:
             yield Fault(REFERENCES, f"index {index}", printable(str(error.orig)))
+
+
+def _said_by_sqlite(connection: Connection, where: str, what: str) -> Iterator[Fault]:
+    """What SQLite's own check says of a table, or of the file: the first so many errors."""
+    for (said,) in connection.exec_driver_sql(f"PRAGMA integrity_check({what})"):
+        for line in said.splitlines():
+            if line != "ok" and not line.startswith("***"):
+                yield Fault(REFERENCES, where, printable(line))
 
 
 def _checkable_indexes(connection: Connection) -> list[str]:
@@ -235,7 +266,7 @@ def _from(other: Database, database: Database, number: int) -> bytes:
     with other.reading() as connection:
         there = connection.execute(select(_DOCUMENT.id).where(_DOCUMENT.digest == digest)).scalar()
         if there is None:
-            raise FileError(f"{other.name} does not hold it")
+            raise FileError("this document is not in it")
         return Shelves(connection).content(there)
 
 
@@ -267,7 +298,7 @@ def _unchecked(database: Database, level: int) -> list[str]:
             seen = select(_CHECKED.document).where(_CHECKED.level >= level)
             rest = select(func.count()).select_from(tables.document).where(_DOCUMENT.id.not_in(seen))
             if count := connection.execute(rest).scalar_one():
-                found.append(f"{count:,} documents that no check of level {level} has found sound")
+                found.append(f"{count:,} document{'s' * (count != 1)} that no check of level {level} has found sound")
         if connection.dialect.name == "postgresql" and not _checkable_indexes(connection):
             found.append("PostgreSQL's indexes: its extension amcheck is not installed (CREATE EXTENSION amcheck)")
     found.append("notes, sources, times, what the log says and past verdicts, of which there is no second copy")

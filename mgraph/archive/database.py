@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mgraph.archive import tables
-from mgraph.archive.sqlite_file import LONGEST, SCHEMA, WAIT, foreign, not_ours
+from mgraph.archive.sqlite_file import CUT_SHORT, LONGEST, SCHEMA, WAIT, Damaged, cut_short, foreign, not_ours
 from mgraph.errors import FileError, printable, shown
 from mgraph.files.atomic import display
 
@@ -32,6 +32,8 @@ class Database:
         self.name = display(text) if self.is_file else _without_password(text)
         self._path = text
         self._opened: tuple[int, int] | None = None
+        self.upgraded_from: int | None = None
+        """The version of the tables that were brought to this one when it was opened; None if they were not."""
         self._engine = self._file_engine(create) if self.is_file else self._server_engine()
         try:
             with self._translated():
@@ -48,7 +50,7 @@ class Database:
         if not there and not create:
             raise FileError(f"{self.name}: no such archive. To make one: mgraph archive init {self.name}")
         if there and (problem := not_ours(path)):
-            raise FileError(f"{self.name}: {problem}")
+            raise Damaged(self.name, problem) if problem == CUT_SHORT else FileError(f"{self.name}: {problem}")
         if not there and not path.parent.is_dir():
             raise FileError(f"{self.name}: there is no folder {display(path.parent)}")
         self.read_only = there and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
@@ -124,11 +126,22 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise FileError(f"{self.name}: {_reason(error.orig)}") from None
+            raise self._failure(error.orig) from None
         except self._engine.dialect.loaded_dbapi.Error as error:  # of a cursor of the driver's own
-            raise FileError(f"{self.name}: {_reason(error)}") from None
+            raise self._failure(error) from None
         except UnicodeEncodeError as error:
             raise FileError(f"{self.name}: no text has a character {shown(error.object[error.start])}") from None
+
+    def _failure(self, error: BaseException | None) -> FileError:
+        text = str(error).lower()
+        if getattr(error, "sqlstate", "") in _CORRUPT:
+            return Damaged(self.name, f"the database is damaged: {_reason(error)}")
+        if "not a database" in text:
+            return Damaged(self.name, "the file is damaged: it is no longer an SQLite database")
+        if "malformed" in text and self.is_file:
+            cut = cut_short(self._path)
+            return Damaged(self.name, cut or "the file is damaged", "" if cut else "; mgraph archive check says where")
+        return FileError(f"{self.name}: {_reason(error)}")
 
     def copy_beside(self, suffix: str) -> str:
         """Copy the file to one beside it, and return its name. Raises FileError."""
@@ -165,6 +178,7 @@ class Database:
             )
         from mgraph.archive.migrating import migrate
 
+        self.upgraded_from = found
         migrate(self, found)
 
     def _schema(self) -> int | None:
@@ -207,14 +221,16 @@ _SAID = {
     "locked": "another program has been writing for a minute; try again when it is done",
     "full": "the disk is full; nothing was kept",
     "readonly": "this archive cannot be written: the file or its folder is read-only",
-    "malformed": "the file is damaged; mgraph archive check says where",
-    "not a database": "the file is damaged: it is no longer an SQLite database",
     "disk i/o": "the disk failed to read or write it",
     "unable to open": "it cannot be opened",
     "connection failed": "the server cannot be reached: is it running, and are the name and the password right?",
     "nul (0x00)": "no text has a character '\\x00'",
     "too big": "a document is larger than an archive holds (1 GB, compressed)",
 }
+
+
+_CORRUPT = ("XX001", "XX002")
+"""What PostgreSQL calls damaged data and a damaged index."""
 
 
 def _reason(error: BaseException | None) -> str:

@@ -87,13 +87,13 @@ def read_all(found: Place, path: str | os.PathLike[str]) -> list[Kept]:
     return kept
 
 
-def opened(url: str, create: bool = False) -> Archive:
+def opened(url: str, create: bool = False, upgrade: bool = False) -> Archive:
     """The archive. Raises FileError, also if what it needs is not installed."""
     try:
         from mgraph.archive.archive import Archive
     except ImportError:
         raise FileError(f"{display(url)}: an archive needs the extra: pip install 'mgraph-replay[archive]'") from None
-    return Archive(url, create=create)
+    return Archive(url, create=create, upgrade=upgrade)
 
 
 def _by_archive(found: Place) -> Document:

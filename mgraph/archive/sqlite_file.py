@@ -6,7 +6,7 @@ import re
 import sqlite3
 from pathlib import Path
 
-from mgraph.errors import shown
+from mgraph.errors import FileError, shown
 
 SCHEMA = 1
 """The version of an archive's tables."""
@@ -20,6 +20,7 @@ LONGEST = 1_000_000_000
 
 HISTORY = ("document", "body", "version", "verdict", "event")
 """Tables that are never updated."""
+CUT_SHORT = "the file was cut short"
 TABLES = {*HISTORY, "info", "dictionary", "forgotten", "tag", "label", "term", "posting", "checked", "alembic_version"}
 
 
@@ -27,6 +28,15 @@ _INDEX = re.compile(r'CREATE (UNIQUE )?INDEX [\w"]+ ON [\w"]+ \([\w", ]+\)')
 """An index of columns, and of nothing that is computed."""
 _COMPUTES = re.compile(r"\b(CHECK|GENERATED|AS)\b|\bDEFAULT\s*\(|/\*|--", re.IGNORECASE)
 """What in a table's description would compute something unasked, or hide that it does."""
+
+
+class Damaged(FileError):
+    """An archive that the database cannot read, or not in full, since it is no longer what was written."""
+
+    def __init__(self, name: str, what: str, hint: str = "") -> None:
+        super().__init__(f"{name}: {what}{hint}")
+        self.name, self.what = name, what
+        """The archive, and what is wrong with it."""
 
 
 def trigger(table: str) -> str:
@@ -67,10 +77,18 @@ def not_ours(path: Path) -> str:
     if head[:16] != MAGIC:
         return "not an archive (an SQLite database of mgraph's)"
     if len(head) < 100:
-        return "the file was cut short"
+        return CUT_SHORT
     if _application(head) != APPLICATION_ID:
         return "an SQLite database of another program, not an archive"
     return ""
+
+
+def cut_short(path: str | Path) -> str:
+    """How much of a file is left, if that is less than its first bytes say; else an empty string."""
+    head = _head(path)
+    left, size = Path(path).stat().st_size, int.from_bytes(head[16:18], "big")
+    whole = (65_536 if size == 1 else size) * int.from_bytes(head[28:32], "big")
+    return f"{CUT_SHORT}: {left:,} of {whole:,} bytes are left" if left < whole else ""
 
 
 def _application(head: bytes) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mgraph.archive.holding import Holding, broken, holdings
 from mgraph.showing.blocks import Block, Column, Entry, Styled, Table
 
 if TYPE_CHECKING:
+    from mgraph.archive.checkup import Checkup
     from mgraph.archive.hits import Hit
     from mgraph.archive.keeping import Receipt
     from mgraph.archive.listing import Details, Listed, Logged
@@ -117,7 +118,43 @@ def _done(each: Logged, whole: bool) -> str:
             return name + _moved(it["key"], it["before"], it["now"])
         case "prune":
             return f"{it['versions']:,} versions, {it['documents']:,} documents"
+        case "import" | "copy":
+            return f"{brought(it)}, from {it['origin']}"
     return name + "versions " + ", ".join(map(str, it["versions"]))
+
+
+_WORDS = {
+    "documents": ("document", "documents"),
+    "versions": ("version", "versions"),
+    "tags": ("tag", "tags"),
+    "labels": ("label", "labels"),
+    "events": ("entry of the log", "entries of the log"),
+    "verdicts": ("verdict", "verdicts"),
+}
+
+
+def brought(counts: Mapping[str, int]) -> str:
+    """What was new in an archive."""
+    found = [f"{counts[kind]:,} {words[counts[kind] != 1]}" for kind, words in _WORDS.items() if counts[kind]]
+    return ", ".join(found) or "nothing new"
+
+
+def checkup(found: Checkup) -> list[str]:
+    """What a check found, what it looked at, and what it did not look at: paragraphs, and a verdict."""
+    told = [f"{each.state}: {each.where}: {each.said}" for each in found.faults]
+    if found.level:
+        told.append(f"checked: {'; '.join(_checked(found))}")
+    told += [f"not checked: {each}" for each in found.unchecked]
+    mended = sum(each.repaired for each in found.faults)
+    count = f"{len(found.faults):,} fault{'s' * (len(found.faults) != 1)}"
+    return [*told, (count + f", {mended:,} repaired" * bool(mended)) if found.faults else "nothing is damaged"]
+
+
+def _checked(found: Checkup) -> list[str]:
+    count = f"{found.documents:,} document{'s' * (found.documents != 1)}"
+    which = "those documents"
+    parts = [f"the digests of {count}", f"what is derived from {which}", f"whether {which} still come out"]
+    return ["the database and its references", *parts[: found.level - 1]]
 
 
 def _moved(what: str, before: str | None, now: str | None) -> str:

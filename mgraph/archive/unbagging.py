@@ -48,15 +48,21 @@ class _Files(Protocol):
 def import_bag(database: Database, source: str | os.PathLike[str]) -> Brought:
     """Bring what a bag (a folder, or a ``.zip``) holds into an archive. Raises FileError."""
     name = os.fspath(source)
+    with _named(name), reading(name, "a bag"), _opened(name) as files:
+        _prove(files)
+        rows = _rows(files)
+        with database.writing() as connection, _named(name):
+            return bring(connection, rows, lambda digest: _document(files, digest), "import", display(name))
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Let an error name the bag."""
     try:
-        with reading(name, "a bag"), _opened(name) as files:
-            _prove(files)
-            rows = _rows(files)
-            with database.writing() as connection:
-                return bring(connection, rows, lambda digest: _document(files, digest), "import", display(name))
+        yield
     except MgraphError as error:
-        said = str(error)
-        raise FileError(said if said.startswith(display(name)) else f"{display(name)}: {said}") from None
+        said, bag = str(error), f"{display(name)}: "
+        raise FileError(said if bag in said else bag + said) from None
 
 
 # Files -------------------------------------------------------------------------------------------------------

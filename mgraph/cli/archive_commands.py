@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mgraph.cli import many
+from mgraph.cli.archive_options import ARCHIVE, DEFAULT, REFERENCE, Age, chosen, print_blocks
+from mgraph.cli.archive_upkeep import UPKEEP
 from mgraph.cli.options import DESTINATION, JSON, PICTURE, put
 from mgraph.cli.processes import MOST
-from mgraph.cli.terminal import complain, show, show_json, width, working
+from mgraph.cli.terminal import complain, show, show_json, working
 from mgraph.errors import nearest, shown
 
 if TYPE_CHECKING:
-    from mgraph.archive.archive import Archive
     from mgraph.showing.blocks import Block
-
-DEFAULT = "MGRAPH_ARCHIVE"
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 class _Group(click.Group):
@@ -36,51 +32,10 @@ class _Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-class Age(click.ParamType[timedelta]):
-    """A time such as ``30d``."""
-
-    name = "age"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The time."""
-        found = re.fullmatch(r"([0-9]{1,4})([hdw])", value, re.ASCII)
-        if found is None:
-            self.fail(f"{shown(value)} is not a time such as 12h, 30d or 8w", param, ctx)
-        return int(found[1]) * _UNITS[found[2]]
-
-
-ARCHIVE = click.option(
-    "--archive", "url", metavar="ARCHIVE", envvar=DEFAULT, help=f"A file or postgresql://…; else {DEFAULT} names it."
-)
-REFERENCE = click.argument("reference")
-
-
-@contextmanager
-def _opened(url: str | None, *references: str) -> Iterator[tuple[Archive, list[str]]]:
-    """The archive, and the references in it: ``course.mgraph#neuron`` names its archive itself."""
-    from mgraph.archive import reading
-
-    places = [each.rpartition("#") for each in references]
-    named = {before for before, _, _ in places if before}
-    if len(named) > 1:
-        raise click.UsageError(f"two archives: {' and '.join(map(shown, sorted(named)))}; mgraph diff compares those")
-    found = named.pop() if named else url
-    if not found:
-        raise click.UsageError(f"no archive is named: --archive ARCHIVE, or set {DEFAULT}")
-    with reading.opened(found) as archive:
-        yield archive, [after for _, _, after in places]
-
-
 def _name(reference: str) -> str:
     from mgraph.archive.references import parsed
 
     return parsed(reference).name
-
-
-def _show(blocks: list[Block]) -> None:
-    from mgraph.showing.as_text import cut, lines
-
-    show([cut(line, width()) if isinstance(line, str) else line for line in lines(blocks, width())])
 
 
 def _pairs(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
@@ -130,7 +85,7 @@ def keep(paths: tuple[str, ...], url: str | None, called: str | None, jobs: int,
     name is the file's, from the folder on and without its ending; of a notebook's graph its title or number follows:
     lesson/loss, lesson/2. What a name holds already makes no new version.
     """
-    with _opened(url) as (opened, _):
+    with chosen(url) as (opened, _):
         from mgraph.archive import telling
         from mgraph.archive.references import checked
         from mgraph.cli import archive_keeping
@@ -146,7 +101,7 @@ def keep(paths: tuple[str, ...], url: str | None, called: str | None, jobs: int,
             raise archive_keeping.refused(problems, len(offers))
         with working("keeping"):
             receipts = opened.keep_all(offers, **how)
-        _show(telling.receipts(receipts))
+        print_blocks(telling.receipts(receipts))
         show([telling.counts(receipts, passed_over)])
     return 0
 
@@ -157,7 +112,7 @@ def keep(paths: tuple[str, ...], url: str | None, called: str | None, jobs: int,
 @JSON
 def list_(pattern: str, url: str | None, as_json: bool) -> None:
     """List the names, or those of a PATTERN such as 'lesson/*'."""
-    with _opened(url, pattern) as (opened, [wanted]):
+    with chosen(url, pattern) as (opened, [wanted]):
         from mgraph.archive import telling
 
         found = opened.list(wanted)
@@ -168,7 +123,7 @@ def _print(found: Any, as_json: bool, blocks: Callable[[Any], list[Block]]) -> N
     if as_json:
         show_json([each._asdict() for each in found])
     else:
-        _show(blocks(found))
+        print_blocks(blocks(found))
 
 
 @archive.command()
@@ -185,7 +140,7 @@ def find(query: tuple[str, ...], url: str | None, limit: int, ranked: bool, as_j
     failing:, like:neuron.json (shares subgraphs), contains:cell.json (as a subgraph), shape:#neuron, recipe:#neuron;
     combined by and, or, not and parentheses.
     """
-    with _opened(url) as (opened, _):
+    with chosen(url) as (opened, _):
         from mgraph.archive import telling
 
         with working("looking"):
@@ -199,14 +154,14 @@ def find(query: tuple[str, ...], url: str | None, limit: int, ranked: bool, as_j
 @JSON
 def show_(reference: str, url: str | None, as_json: bool) -> None:
     """Say what is known of a version: when, by whom, tags, verdict."""
-    with _opened(url, reference) as (opened, [wanted]):
+    with chosen(url, reference) as (opened, [wanted]):
         from mgraph.archive import telling
 
         found = opened.show(wanted)
         if as_json:
             show_json(found._asdict() | {"verdict": found.verdict and found.verdict._asdict()})
         else:
-            _show(telling.details(found))
+            print_blocks(telling.details(found))
 
 
 @archive.command()
@@ -215,7 +170,7 @@ def show_(reference: str, url: str | None, as_json: bool) -> None:
 @click.option("-o", "--output", "out", metavar="OUT", type=DESTINATION, default="-", help="[default: standard output]")
 def get(reference: str, url: str | None, out: str) -> None:
     """Write a kept document to a file."""
-    with _opened(url, reference) as (opened, [wanted]):
+    with chosen(url, reference) as (opened, [wanted]):
         put({out: opened.get(wanted).to_bytes()})
 
 
@@ -226,7 +181,7 @@ def get(reference: str, url: str | None, out: str) -> None:
 @click.option("--off", is_flag=True, help="Take TAG off the name.")
 def tag(reference: str, tag: str, url: str | None, off: bool) -> None:
     """Let TAG point at a version."""
-    with _opened(url, reference) as (opened, [wanted]):
+    with chosen(url, reference) as (opened, [wanted]):
         if off:
             opened.untag(wanted, tag)
         else:
@@ -242,7 +197,7 @@ def label(name: str, labels: dict[str, str], url: str | None, off: tuple[str, ..
     """Give a name's labels a value."""
     if not labels and not off:
         raise click.UsageError("name a label: KEY=VALUE, or --off KEY")
-    with _opened(url, name) as (opened, [wanted]):
+    with chosen(url, name) as (opened, [wanted]):
         opened.label(wanted, {**dict.fromkeys(off), **labels})
 
 
@@ -255,7 +210,7 @@ def log(name: str | None, url: str | None, verdicts: bool, as_json: bool) -> Non
     """Say what was done to NAME, or to all, the oldest first."""
     if verdicts and name is None:
         raise click.UsageError("--verdicts needs a NAME")
-    with _opened(url, *([] if name is None else [name])) as (opened, names):
+    with chosen(url, *([] if name is None else [name])) as (opened, names):
         from mgraph.archive import telling
 
         wanted = names[0] if names else None
@@ -278,7 +233,7 @@ def diff(old: str, new: str | None, url: str | None, as_json: bool, draw: str | 
     """
     from mgraph.cli.checking import compared
 
-    with _opened(url, old, *([] if new is None else [new])) as (opened, names):
+    with chosen(url, old, *([] if new is None else [new])) as (opened, names):
         if len(names) == 1:
             found = opened.show(names[0])
             if found.parent is None:
@@ -306,7 +261,7 @@ def verify(query: tuple[str, ...], url: str | None, max_age: timedelta | None, n
     called again. Exit status 1 if the numbers of any differ, be it judged now or before; mgraph archive log NAME
     --verdicts says since when.
     """
-    with _opened(url) as (opened, _):
+    with chosen(url) as (opened, _):
         from mgraph.cli import archive_verifying
 
         wanted = many.Options(pass_over=False, **how)
@@ -322,7 +277,7 @@ def forget(reference: str, url: str | None, undo: bool) -> None:
 
     What is forgotten is not found, listed or verified. Until it is pruned, --undo brings it back.
     """
-    with _opened(url, reference) as (opened, [wanted]):
+    with chosen(url, reference) as (opened, [wanted]):
         numbers = opened.forget(wanted, undo=undo)
         show([f"{'remembered' if undo else 'forgotten'}: {', '.join(f'{_name(wanted)}@{each}' for each in numbers)}"])
 
@@ -332,8 +287,12 @@ def forget(reference: str, url: str | None, undo: bool) -> None:
 @click.option("--older-than", "age", type=Age(), required=True, metavar="AGE", help="Such as 12h, 30d or 8w.")
 def prune(url: str | None, age: timedelta) -> None:
     """Remove for good what was forgotten longer ago."""
-    with _opened(url) as (opened, _):
+    with chosen(url) as (opened, _):
         from mgraph.archive.moments import ago
 
         versions, documents = opened.prune(ago(age))
         show([f"removed: {versions:,} version{'s' * (versions != 1)}, {documents:,} document{'s' * (documents != 1)}"])
+
+
+for command in UPKEEP:
+    archive.add_command(command)

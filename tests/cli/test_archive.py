@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from conftest import ROOT, SMALL, Cli
+from databases import Run
 
 import mgraph
 from mgraph.archive import verdicts
@@ -20,7 +20,6 @@ from mgraph.archive.verdicts import Past
 
 SAMPLES = ROOT / "samples"
 NEURON = mgraph.load(SAMPLES / "neuron.json")
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def altered(path: Path) -> Path:
@@ -28,22 +27,6 @@ def altered(path: Path) -> Path:
     next(node for node in document["nodes"] if node["id"].startswith("tanh"))["data"] += 1e-9
     mgraph.Graph(document).save(path)
     return path
-
-
-@pytest.fixture
-def do(call: Cli, url: str) -> Run:
-    """``mgraph archive`` on a fresh archive."""
-    assert call("archive", "init", url).returncode == 0
-
-    def run(*argv: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
-        env = {"MGRAPH_ARCHIVE": url, "MGRAPH_USER": "ada"}
-        done = call("archive", *argv, stdin=stdin, env=env)
-        assert (
-            max(map(len, done.stdout.splitlines()), default=0) <= 80 or "--json" in argv or argv[0] in ("get", "verify")
-        )
-        return done
-
-    return run
 
 
 def kept(do: Run) -> dict[str, int]:

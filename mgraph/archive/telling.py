@@ -78,7 +78,7 @@ def counts(found: Sequence[Receipt], passed_over: int) -> str:
     kinds = Counter(map(what_became, found))
     told = [f"{count:,} {kind}{'s' * (count != 1 and kind != KNOWN)}" for kind, count in kinds.items()]
     told += [f"{passed_over:,} other file{'s' * (passed_over != 1)} passed over"] if passed_over else []
-    return ", ".join(told)
+    return ", ".join(told) or "no files"
 
 
 def details(found: Details) -> list[Block]:

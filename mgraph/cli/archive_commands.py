@@ -77,8 +77,9 @@ def init(url: str) -> None:
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", callback=_pairs, help="Label each name.")
 @click.option("--note", default="", metavar="TEXT", help="Why.")
 @click.option("--compact", is_flag=True, help="Keep a training's steps as their leaves, where a replay restores them.")
+@many.PASS_OVER
 @click.option("--jobs", type=click.IntRange(1, MOST), default=1, metavar="N", help="Use N processes.")
-def keep(paths: tuple[str, ...], url: str | None, called: str | None, jobs: int, **how: Any) -> int:
+def keep(paths: tuple[str, ...], url: str | None, called: str | None, pass_over: bool, jobs: int, **how: Any) -> int:
     """Keep every graph in PATH, all or none.
 
     PATH is a FILE, a folder, - for standard input, or @LIST, a file of paths; of a notebook every graph is kept. The
@@ -94,14 +95,15 @@ def keep(paths: tuple[str, ...], url: str | None, called: str | None, jobs: int,
             checked(called, "a name")
         if paths.count("-") > 1:
             raise click.UsageError("- (standard input) is there twice")
-        offers, problems, passed_over = archive_keeping.offers(paths, called, jobs)
+        offers, problems, passed_over = archive_keeping.offers(paths, called, jobs, pass_over)
         for problem in problems:
             complain(problem)
         if problems:
             raise archive_keeping.refused(problems, len(offers))
         with working("keeping"):
             receipts = opened.keep_all(offers, **how)
-        print_blocks(telling.receipts(receipts))
+        if receipts:
+            print_blocks(telling.receipts(receipts))
         show([telling.counts(receipts, passed_over)])
     return 0
 

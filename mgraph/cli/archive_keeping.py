@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,8 +31,11 @@ class Ready(NamedTuple):
     problem: str = ""
 
 
-def offers(paths: Sequence[str], called: str | None, jobs: int) -> tuple[list[Offer], list[str], int]:
-    """What to keep, what is wrong with the rest, and how many files below folders were passed over.
+def offers(
+    paths: Sequence[str], called: str | None, jobs: int, pass_over: bool = False
+) -> tuple[list[Offer], list[str], int]:
+    """What to keep, what is wrong with the rest, and how many files were passed over: below folders, or with
+    ``pass_over`` anywhere.
 
     All are versions of the name ``called``, if that is given.
     """
@@ -41,7 +45,7 @@ def offers(paths: Sequence[str], called: str | None, jobs: int) -> tuple[list[Of
     problems: list[str] = []
     empty = dict.fromkeys(others)
     holders: dict[str, tuple[bytes, str]] = {}
-    for each, ready in zip(found, _all_ready(found, jobs), strict=True):
+    for each, ready in zip(found, _all_ready(found, jobs, pass_over), strict=True):
         if ready is None:
             others[each.folder or ""] += 1
         else:
@@ -58,18 +62,19 @@ def offers(paths: Sequence[str], called: str | None, jobs: int) -> tuple[list[Of
     return made, problems, others.total()
 
 
-def _all_ready(found: Sequence[Found], jobs: int) -> list[list[Ready] | None]:
-    elsewhere = in_order(ready_of, [each for each in found if each.path != STANDARD], jobs)
+def _all_ready(found: Sequence[Found], jobs: int, pass_over: bool) -> list[list[Ready] | None]:
+    each_of = partial(ready_of, pass_over=pass_over)
+    elsewhere = in_order(each_of, [each for each in found if each.path != STANDARD], jobs)
     ready = []
     for each in found:
         with working(f"reading {display(each.path)}"):
-            ready.append(ready_of(each) if each.path == STANDARD else next(elsewhere))
+            ready.append(each_of(each) if each.path == STANDARD else next(elsewhere))
     return ready
 
 
-def ready_of(found: Found) -> list[Ready] | None:
-    """The graphs of a file; None for a file below a folder that does not claim to hold any."""
-    entries = opened(found)
+def ready_of(found: Found, pass_over: bool) -> list[Ready] | None:
+    """The graphs of a file; None if it is passed over, since it does not claim to hold any."""
+    entries = opened(found, pass_over)
     if entries is None:
         return None
     ready = []

@@ -37,6 +37,7 @@ NAMES = 48
 
 PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 JUNIT = click.option("--junit", metavar="FILE", type=click.Path(), help="Write JUnit XML, which CI systems read.")
+PASS_OVER = click.option("--pass-over", is_flag=True, help="Pass over a PATH that holds no graph, as below a folder.")
 F = TypeVar("F", bound=Callable[..., int])
 
 
@@ -60,7 +61,7 @@ class Options(NamedTuple):
 def options(command: F) -> F:
     """The options of a command that goes through files."""
     for option in (
-        click.option("--pass-over", is_flag=True, help="Pass over a PATH that holds no graph, as below a folder."),
+        PASS_OVER,
         click.option("-q", "--quiet", is_flag=True, help="Print failures and counts only."),
         click.option("--jobs", type=click.IntRange(1, MOST), default=1, metavar="N", help="Use N processes."),
     ):

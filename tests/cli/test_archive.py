@@ -100,6 +100,22 @@ def test_all_or_nothing(do: Run, tmp_path: Path, files: dict[str, bytes | None],
     assert kept(do) == {} and do("log").stdout.strip() == ""
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_named_file_without_a_graph_is_passed_over_if_asked(do: Run, tmp_path: Path, jobs: str) -> None:
+    NEURON.save(tmp_path / "good.json")
+    (tmp_path / "notes.json").write_text('{"author": "ada"}')
+    (tmp_path / "plain.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (tmp_path / "bad.json").write_text('{"mgraph": 1, "nodes": 3}')
+    files = ["good.json", "notes.json", "plain.svg", "--jobs", jobs]
+    assert do("keep", *files).stderr.endswith("nothing was kept: 2 refused, 1 could be kept without\n")
+    done = do("keep", *files, "--pass-over")
+    assert done.returncode == 0 and done.stdout.endswith("\n1 new document, 2 other files passed over\n")
+    assert do("keep", "notes.json", "--pass-over").stdout == "1 other file passed over\n"
+    refused = do("keep", *files, "bad.json", "--pass-over")  # which claims to be a document
+    assert refused.returncode == 2 and refused.stderr.startswith("mgraph: bad.json: $.nodes")
+    assert kept(do) == {"good": 1}
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

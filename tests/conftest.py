@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from databases import archive, do, postgres, server, url  # noqa: F401  # fixtures
+from databases import archive, do, guarded, postgres, server, url  # noqa: F401  # fixtures
 
 from mgraph import Value
 from mgraph.arithmetic.ops import OPS

@@ -43,6 +43,8 @@ def server() -> Iterator[str]:
         assert done.returncode == 0, done.stdout + done.stderr
 
     run("initdb", "-D", str(data), "-A", "trust", "-U", "mgraph", "-E", "UTF8", "--locale=C.UTF-8")
+    trusting = data / "pg_hba.conf"
+    trusting.write_text("local all guarded scram-sha-256\n" + trusting.read_text())
     options = f"-k {folder} -p {PORT} -c listen_addresses= -c fsync=off"
     run("pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
     try:
@@ -65,6 +67,17 @@ def postgres(server: str) -> str:
     with psycopg.connect(server.format("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE kept{_made}")
     return server.format(f"kept{_made}")
+
+
+@pytest.fixture
+def guarded(postgres: str) -> str:
+    """The URL of an empty database for a user whose password is ``sesame/42``."""
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'guarded'").fetchone():
+            connection.execute("CREATE ROLE guarded SUPERUSER LOGIN PASSWORD 'sesame/42'")
+    return postgres.replace("//mgraph@", "//guarded:sesame%2F42@")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

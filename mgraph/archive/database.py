@@ -29,7 +29,7 @@ class Database:
     def __init__(self, url: str | os.PathLike[str], create: bool = False, upgrade: bool = False) -> None:
         text = os.fspath(url)
         self.is_file = "://" not in text
-        self.name = display(text) if self.is_file else _without_password(text)
+        self.name = display(text)
         self._path = text
         self._opened: tuple[int, int] | None = None
         self.upgraded_from: int | None = None
@@ -68,8 +68,8 @@ class Database:
             return sqlalchemy.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True)
         except ImportError:
             raise FileError(f"{self.name}: needs psycopg: pip install 'mgraph-replay[postgres]'") from None
-        except SQLAlchemyError as error:
-            raise FileError(f"{self.name}: {printable(str(error))}") from None
+        except (SQLAlchemyError, ValueError):
+            raise FileError(f"{self.name}: not a URL such as postgresql://USER@HOST:5432/NAME") from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -217,14 +217,18 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
+_UNREACHED = "the server cannot be reached: is it running, and are its name and port right?"
 _SAID = {
     "locked": "another program has been writing for a minute; try again when it is done",
     "full": "the disk is full; nothing was kept",
     "readonly": "this archive cannot be written: the file or its folder is read-only",
     "disk i/o": "the disk failed to read or write it",
     "unable to open": "it cannot be opened",
-    "connection failed": "the server cannot be reached: is it running, and are the name and the password right?",
     "nul (0x00)": "no text has a character '\\x00'",
+    "no password supplied": "the server asks for a password: postgresql://USER:PASSWORD@HOST/NAME, or a password file",
+    "connection failed": _UNREACHED,
+    "connection is bad": _UNREACHED,
+    "failed to resolve host": _UNREACHED,
     "too big": "a document is larger than an archive holds (1 GB, compressed)",
 }
 
@@ -235,14 +239,9 @@ _CORRUPT = ("XX001", "XX002")
 
 def _reason(error: BaseException | None) -> str:
     text = str(error)
+    if (refusal := text.rpartition("FATAL: ")[2]) != text:
+        return printable(f"the server refuses: {' '.join(refusal.split())}")
     return next((said for part, said in _SAID.items() if part in text.lower()), printable(" ".join(text.split())))
-
-
-def _without_password(url: str) -> str:
-    try:
-        return sqlalchemy.engine.make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return "postgresql://…"
 
 
 def scalar(connection: Connection, query: Any) -> Any:

@@ -9,7 +9,7 @@ import click
 
 from mgraph.cli import many, outcomes
 from mgraph.cli.options import JSON, PICTURE, ULPS, all_opened, of_option, opened, put
-from mgraph.cli.terminal import complain, say, show, show_json, width, working
+from mgraph.cli.terminal import complain, file_in_json, say, show, show_json, width, working
 from mgraph.errors import MgraphError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _verify(file: str, ulps: int | None, strict: bool, no_differences: bool, as_
             found_lines = lines(results.report(report))
             show(found_lines if whole else [reports.heading(entry.name, entry.place, entry.graph), *found_lines, ""])
     if as_json:
-        show_json(found[0] if whole else {"file": file, "graphs": found})
+        show_json(found[0] if whole else {"file": file_in_json(file), "graphs": found})
     return status
 
 
@@ -98,16 +98,17 @@ def info(paths: tuple[str, ...], **how: Any) -> int:
 
 def _info(file: str, as_json: bool) -> int:
     from mgraph.cli import reports
+    from mgraph.files.atomic import display
 
     entries, whole = _entries(file, may_be_none=True)
-    with working(f"counting {file}"):
+    with working(f"counting {display(file)}"):
         if whole:
             assert entries[0].graph is not None
             found: dict[str, Any] = reports.facts(entries[0].graph)
         else:
             found = {"graphs": [reports.entry(each) for each in entries]}
     if as_json:
-        show_json({"file": file.encode(errors="replace").decode(), **found})
+        show_json({"file": file_in_json(file), **found})
     elif whole:
         show(reports.facts_lines(found, width()))
     else:
@@ -185,7 +186,7 @@ def compared(old: str, before: Graph, new: str, after: Graph, as_json: bool, dra
             drawn = before.draw_diff(after, found).to_bytes(draw)
         put({draw: drawn})
     if as_json:
-        show_json({"a": old, "b": new, **diff_report.as_json(found)})
+        show_json({"a": file_in_json(old), "b": file_in_json(new), **diff_report.as_json(found)})
     else:
         show(lines(differences.diff(found), width()))
     if draw:

@@ -11,7 +11,7 @@ import click
 
 from mgraph.cli.outcomes import NOTHING, Judge, Outcome, judged, unreadable
 from mgraph.cli.processes import MOST, in_order
-from mgraph.cli.terminal import complain, say, show, show_json, working
+from mgraph.cli.terminal import complain, file_in_json, say, show, show_json, working
 from mgraph.errors import FileError
 from mgraph.showing.as_text import cells
 from mgraph.showing.blocks import Line, Styled
@@ -162,7 +162,7 @@ def _show(line: str) -> None:
 
 def _json_line(outcome: Outcome) -> None:
     known: dict[str, Any] = {
-        "file": outcome.file.encode(errors="replace").decode(),
+        "file": file_in_json(outcome.file),
         "name": outcome.name,
         "place": outcome.place,
         "title": outcome.title,

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from mgraph.cli.terminal import file_in_json
 from mgraph.document.model import VERSION
 from mgraph.document.model import number as json_number
 from mgraph.errors import printable
+from mgraph.files.atomic import display
 from mgraph.showing import results
 from mgraph.showing.as_text import cut, lines
 from mgraph.showing.blocks import COMMAND, Line, Styled
@@ -110,7 +112,7 @@ def entry(found: Entry) -> dict[str, Any]:
 def entry_lines(file: str, entries: list[Entry], width: int) -> list[str]:
     """The graphs of a notebook, one a line."""
     if not entries:
-        return [f"{file}: no graph in this notebook"]
+        return [f"{display(file)}: no graph in this notebook"]
     lines = []
     for k, each in enumerate(entries, 1):
         count = "broken" if each.graph is None else f"{len(each.graph):,} node{'s' * (len(each.graph) != 1)}"
@@ -131,7 +133,7 @@ def run_json(file: str, run: Run, report: Report) -> dict[str, Any]:
     """A run as JSON; NaN and infinities are the format's strings."""
     bad = run.first_nonfinite()
     return {
-        "file": file.encode(errors="replace").decode(),
+        "file": file_in_json(file),
         "engine": run.engine,
         "outputs": list(run.outputs),
         "overrides": _numbers(run.overrides),
@@ -148,7 +150,7 @@ def report_json(file: str, report: Report) -> dict[str, Any]:
     """A report as JSON; a distance of 2**53 stands for any larger one."""
     found = report.differences
     return {
-        "file": file.encode(errors="replace").decode(),
+        "file": file_in_json(file),
         "verdict": report.verdict,
         "ok": report.ok,
         "tolerance": report.tolerance,

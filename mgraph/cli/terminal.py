@@ -55,6 +55,13 @@ def show_json(found: object, indented: bool = True) -> None:
     click.echo(visible(orjson.dumps(found, option=orjson.OPT_INDENT_2 if indented else 0).decode()), color=False)
 
 
+def file_in_json(file: str) -> str:
+    """A path as JSON can hold it, or a URL without its password."""
+    from mgraph.files.urls import without_password
+
+    return without_password(file).encode(errors="replace").decode()
+
+
 def say(*pieces: str | Styled) -> None:
     """Print a line to standard error. If that is closed or full there is nobody to tell: nothing else changes."""
     if sys.stderr is None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from mgraph.errors import FileError, nearest, shown
+from mgraph.files.urls import without_password
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -361,8 +362,8 @@ def _interrupts_held() -> Iterator[Callable[[], None]]:
 
 
 def display(path: str | os.PathLike[str]) -> str:
-    """A path for a message."""
-    name = os.fspath(path)
+    """A path for a message, or a URL without its password."""
+    name = without_password(os.fspath(path))
     if name == STANDARD:
         return "standard input"
     return name if name.isprintable() else shown(name)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from mgraph.archive import bag, checkup, exchange, finding, keeping, listing, naming, unbagging, verdicts
+from mgraph.archive import bag, checkup, exchange, finding, keeping, listing, naming, quick, unbagging, verdicts
 from mgraph.archive.checkup import Checkup
 from mgraph.archive.database import Database
 from mgraph.archive.exchange import Brought
@@ -105,9 +105,13 @@ class Archive:
 
     def get(self, reference: str) -> Graph:
         """The graph that ``neuron``, ``neuron@2``, ``neuron:latest`` or ``sha256:3fa9…`` means."""
+        wanted = parsed(reference)
+        if self._database.is_file:
+            with self._database.driver() as connection:
+                if (document := quick.document(connection, wanted)) is not None:
+                    return Graph._of(document)
         with self._database.reading() as connection:
-            found = naming.resolve(connection, parsed(reference))
-            return Graph._of(Shelves(connection).document(found.document))
+            return Graph._of(Shelves(connection).document(naming.resolve(connection, wanted).document))
 
     __getitem__ = get
 

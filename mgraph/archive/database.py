@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +91,27 @@ class Database:
             yield connection
 
     @contextmanager
+    def driver(self) -> Iterator[sqlite3.Connection]:
+        """A file's connection as SQLite's driver has it, seeing one state throughout. Raises FileError."""
+        with self._translated(), self._named(), closing(self._engine.raw_connection()) as pooled:
+            self._check_identity()
+            connection: Any = pooled.driver_connection
+            connection.execute("BEGIN")  # the pool ends it
+            yield connection
+
+    @contextmanager
     def _connected(self, **options: Any) -> Iterator[Connection]:
         """A connection in a transaction, to the file that was opened, not to another that has taken its name since."""
         with self._engine.connect().execution_options(**options) as connection:
-            found = self._identity()
-            if found != self._opened and self._opened is not None:
-                raise FileError(f"{self.name}: the file was replaced by another while it was in use; open it again")
-            self._opened = found
+            self._check_identity()
             with connection.begin():
                 yield connection
+
+    def _check_identity(self) -> None:
+        found = self._identity()
+        if found != self._opened and self._opened is not None:
+            raise FileError(f"{self.name}: the file was replaced by another while it was in use; open it again")
+        self._opened = found
 
     def _identity(self) -> tuple[int, int] | None:
         if not self.is_file:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mgraph.archive.sqlite_file import LONGEST, SCHEMA, foreign, is_archive
-from mgraph.document import model
 from mgraph.document.model import Document
 from mgraph.errors import DocumentError, FileError, MgraphError
 from mgraph.files.atomic import display
@@ -102,31 +101,12 @@ def _by_archive(found: Place) -> Document:
         return archive.get(reference)._wiring.document
 
 
-_BODY = (
-    "SELECT b.form, b.base, b.dictionary, b.size, b.bytes, d.digest FROM body b JOIN document d ON d.id = b.document"
-)
-_VERSION = (
-    " JOIN version v ON v.document = d.id WHERE v.id NOT IN (SELECT version FROM forgotten) AND v.name = ?{}"
-    " ORDER BY v.number DESC LIMIT 1"
-)
-
-
 def _quickly(path: str, text: str) -> Document | None:
     """The document, if it can be found and restored without more ado; else None."""
-    from mgraph.archive import bodies
-    from mgraph.archive.bodies import Body
+    from mgraph.archive.quick import document
     from mgraph.archive.references import parsed
 
     reference = parsed(text)
-    if reference.digest is not None:
-        return None
-    where = ""
-    values: list[str | int] = [reference.name]
-    if reference.number is not None:
-        where, values = " AND v.number = ?", [*values, reference.number]
-    elif reference.tag is not None:
-        where = " AND v.id = (SELECT version FROM tag WHERE tag.name = v.name AND tag = ?)"
-        values = [*values, reference.tag]
     try:
         with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)) as connection:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
@@ -135,15 +115,6 @@ def _quickly(path: str, text: str) -> Document | None:
                 return None
             if connection.execute("SELECT value FROM info WHERE key = 'schema'").fetchone() != (str(SCHEMA),):
                 return None
-            row = connection.execute(_BODY + _VERSION.format(where), values).fetchone()
-            if row is None or row[0] != bodies.WHOLE:
-                return None
-            *fields, digest = row
-            body = Body(*fields)
-            against = None
-            if body.dictionary is not None:
-                query = "SELECT bytes FROM dictionary WHERE id = ?"
-                against = connection.execute(query, [body.dictionary]).fetchone()[0]
+            return document(connection, reference)
     except (sqlite3.Error, TypeError, OSError):
         return None
-    return model.parse(bodies.proven(bodies.unpacked(body, against), digest))

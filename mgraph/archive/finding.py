@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -26,6 +27,7 @@ from sqlalchemy import (
 
 from mgraph.archive import subgraphs, tables
 from mgraph.archive.hits import Hit
+from mgraph.archive.lots import AT_ONCE
 from mgraph.archive.naming import called, resolve
 from mgraph.archive.parcels import prepared, words
 from mgraph.archive.query import Asked, Query, parsed
@@ -35,6 +37,8 @@ from mgraph.arithmetic.ops import LEAVES
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FileError, nearest, shown
 
+_FIRST = 25
+"""Candidates that are read at once at first; then twice as many each time, for a limit may stop the search."""
 _DOCUMENT, _VERSION, _POSTING, _TERM = tables.document.c, tables.version.c, tables.posting.c, tables.term.c
 
 
@@ -284,10 +288,13 @@ def _hits(search: _Search, score: ColumnElement[Any] | None, limit: int | None) 
 def _matched(connection: Connection, search: _Search, hits: Iterator[Hit]) -> Iterator[Hit]:
     """The hits that remain when the patterns are matched."""
     shelves = Shelves(connection)
-    for hit in hits:
-        wiring = Wiring(shelves.document(hit.document))
-        if _holds(search, search.query, hit.document, wiring):
-            yield hit
+    size = _FIRST
+    while lot := list(islice(hits, size)):
+        shelves.read_ahead(hit.document for hit in lot)
+        for hit in lot:
+            if _holds(search, search.query, hit.document, Wiring(shelves.document(hit.document))):
+                yield hit
+        size = min(2 * size, AT_ONCE)
 
 
 def _holds(search: _Search, query: Query, document: int, wiring: Wiring) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, func, select
 
-_AT_ONCE = 500
+AT_ONCE = 500
 """Values that one statement asks for: databases limit its parameters."""
 _T = TypeVar("_T")
 
@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 def in_lots(values: Iterable[_T]) -> Iterator[list[_T]]:
     """The values, as many at a time as a statement takes."""
     found = list(values)
-    return (found[start : start + _AT_ONCE] for start in range(0, len(found), _AT_ONCE))
+    return (found[start : start + AT_ONCE] for start in range(0, len(found), AT_ONCE))
 
 
 def next_id(connection: Connection, table: Table) -> int:
@@ -26,11 +26,15 @@ def next_id(connection: Connection, table: Table) -> int:
 
 def put(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     """Insert rows, all with the same keys, by the quickest way that the database has."""
-    if not rows:
-        return
-    names = list(rows[0])
+    if rows:
+        names = list(rows[0])
+        values = map(itemgetter(*names), rows) if len(names) > 1 else ((row[names[0]],) for row in rows)
+        put_values(connection, table, names, values)
+
+
+def put_values(connection: Connection, table: Table, names: Sequence[str], values: Iterable[tuple[Any, ...]]) -> None:
+    """Insert rows, each the values of these columns."""
     columns = ", ".join(f'"{name}"' for name in names)
-    values = map(itemgetter(*names), rows) if len(names) > 1 else ((row[names[0]],) for row in rows)
     cursor: Any = connection.connection.cursor()
     try:
         if connection.dialect.name == "sqlite":

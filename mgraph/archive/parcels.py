@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mgraph.archive import subgraphs
@@ -62,12 +63,13 @@ def storable(text: str) -> str:
     return text.replace("\0", "\ufffd")
 
 
-def words(text: str) -> list[str]:
+@lru_cache(maxsize=4_096)
+def words(text: str) -> tuple[str, ...]:
     """The words of a text as they are looked up: letters, digits and underscores, upper and lower case alike.
 
     A number is not a word: nobody looks for the nodes that are called ``17``.
     """
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _terms(wiring: Wiring, title: str) -> Terms:

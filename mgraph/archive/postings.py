@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection, delete, select, tuple_
 
 from mgraph.archive import tables
-from mgraph.archive.lots import in_lots, next_id, put
+from mgraph.archive.lots import in_lots, next_id, put, put_values
 from mgraph.archive.parcels import Parcel, Terms, add_name
 
 
@@ -16,24 +16,34 @@ def post(connection: Connection, terms: Mapping[int, Terms], fingerprints: Mappi
 
     Those without ``fingerprints`` have some already; of two weights the larger counts."""
     ids = _ids(connection, dict.fromkeys(term for each in terms.values() for term in each))
-    rows = {(ids[term], document): weight for document, each in terms.items() for term, weight in each.items()}
-    rows |= {(mark, document): 1 for document, marks in fingerprints.items() for mark in marks}
+    known = {(ids[term], k): x for k, each in terms.items() if k not in fingerprints for term, x in each.items()}
+    there = _weights(connection, known)
+    if outweighed := [key for key, weight in there.items() if weight < known[key]]:
+        of = tables.posting.c
+        for lot in in_lots(outweighed):
+            connection.execute(delete(tables.posting).where(tuple_(of.term, of.document).in_(lot)))
+    found: dict[int, list[tuple[int, int]]] = {}
+    for document, each in terms.items():
+        for term, weight in each.items():
+            if weight > there.get((ids[term], document), 0):
+                found.setdefault(ids[term], []).append((document, weight))
+    for document, marks in fingerprints.items():
+        for mark in marks:
+            found.setdefault(mark, []).append((document, 1))
+    rows = ((term, *each) for term in sorted(found) for each in sorted(found[term]))  # in the order of the index
+    put_values(connection, tables.posting, ["term", "document", "weight"], rows)
+
+
+def _weights(connection: Connection, keys: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """What is posted of these terms and documents."""
     of = tables.posting.c
-    for lot in in_lots(key for key in rows if key[1] not in fingerprints):
-        there = select(of.term, of.document, of.weight).where(tuple_(of.term, of.document).in_(lot))
-        outweighed = []
-        for term, document, weight in connection.execute(there).all():
-            if weight < rows[term, document]:
-                outweighed.append((term, document))
-            else:
-                del rows[term, document]
-        if outweighed:
-            connection.execute(delete(tables.posting).where(tuple_(of.term, of.document).in_(outweighed)))
-    put(
-        connection,
-        tables.posting,
-        [{"term": term, "document": document, "weight": weight} for (term, document), weight in sorted(rows.items())],
-    )
+    return {
+        (term, document): weight
+        for lot in in_lots(keys)
+        for term, document, weight in connection.execute(
+            select(of.term, of.document, of.weight).where(tuple_(of.term, of.document).in_(lot))
+        )
+    }
 
 
 def posted(connection: Connection, document: int) -> tuple[Terms, set[int]]:

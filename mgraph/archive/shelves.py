@@ -28,6 +28,7 @@ class Shelves:
         self._trained: dict[int, bytes] | None = None
         self._bases: dict[bytes, int] = {}
         self._not_there_yet: dict[int, bytes] = {}
+        self._ahead: dict[int, tuple[Body, bytes]] = {}
 
     def _content(self, document: int) -> bytes:
         """The canonical bytes. Raises FileError if they are not there, or not those that the digest says."""
@@ -47,18 +48,24 @@ class Shelves:
         bodies.proven(canonical(document), digest)
         return document
 
-    def _read(self, document: int) -> tuple[Body, bytes]:
+    def read_ahead(self, documents: Iterable[int]) -> None:
+        """Read the bodies of documents that will be asked for, once each, in one statement a lot."""
         of, doc = tables.body.c, tables.document.c
-        query = (
-            select(of.form, of.base, of.dictionary, of.size, of.bytes, doc.digest)
-            .join(tables.document, doc.id == of.document)
-            .where(of.document == document)
-        )
-        row = self._connection.execute(query).first()
-        if row is None:
+        for lot in in_lots(documents):
+            query = (
+                select(of.document, of.form, of.base, of.dictionary, of.size, of.bytes, doc.digest)
+                .join(tables.document, doc.id == of.document)
+                .where(of.document.in_(lot))
+            )
+            for document, *fields, digest in self._connection.execute(query):
+                self._ahead[document] = Body(*fields), bytes(digest)
+
+    def _read(self, document: int) -> tuple[Body, bytes]:
+        if document not in self._ahead:
+            self.read_ahead([document])
+        if document not in self._ahead:
             raise FileError(f"document {document} has no body: the archive is damaged")
-        *fields, digest = row
-        return Body(*fields), bytes(digest)
+        return self._ahead.pop(document)
 
     def _unpacked(self, body: Body) -> bytes:
         if body.form == bodies.VARIANT:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
 from mgraph.document.canonical_order import bits
@@ -129,5 +130,6 @@ def _alike(pattern: Wiring, k: int, wiring: Wiring, m: int) -> bool:
     return all(isinstance(x, str) or isinstance(y, str) or bits(x) == bits(y) for x, y in literals)
 
 
+@lru_cache(maxsize=4_096)  # small subgraphs are in most documents
 def _hashed(text: str) -> int:
     return FIRST + int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")

@@ -158,6 +158,7 @@ def _end(database: Database, key: str) -> None:
 def _contents(database: Database, hits: Sequence[Hit]) -> list[bytes]:
     with database.reading() as connection:
         shelves = Shelves(connection)
+        shelves.read_ahead(hit.document for hit in hits)
         return [shelves.content(hit.document) for hit in hits]
 
 

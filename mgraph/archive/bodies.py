@@ -20,6 +20,8 @@ WHOLE, VARIANT, REPLAYED = 0, 1, 2
 LARGEST = 1 << 30
 """Bytes of one document, unpacked, at most."""
 _LEVEL = 6
+_SMALL_LEVEL = 3
+"""For small documents with a trained dictionary: level 6 takes three times as long for 5 % fewer bytes."""
 _USUAL = 4_096
 """Bytes of a small document, for which the compressor is set up."""
 SMALL = _LARGE = 100_000
@@ -76,7 +78,7 @@ def trained(samples: Iterable[bytes]) -> bytes | None:
     """A dictionary for documents like these, or None where they are too few or too alike for one."""
     found: list[bytes | bytearray | memoryview] = list(samples)
     try:
-        return zstandard.train_dictionary(_DICTIONARY, found, k=256, d=8, level=_LEVEL).as_bytes()
+        return zstandard.train_dictionary(_DICTIONARY, found, k=256, d=8, level=_SMALL_LEVEL).as_bytes()
     except zstandard.ZstdError:
         return None
 
@@ -93,7 +95,7 @@ def _window(size: int, against: bytes) -> int:
 def _trained_compressor(against: bytes) -> zstandard.ZstdCompressor:
     dictionary = _dictionary(against, trained=True)
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL, source_size=_USUAL, dict_size=len(against), write_content_size=True
+        _SMALL_LEVEL, source_size=_USUAL, dict_size=len(against), write_content_size=True
     )
     dictionary.precompute_compress(compression_params=parameters)
     return zstandard.ZstdCompressor(dict_data=dictionary, compression_params=parameters)

@@ -26,10 +26,10 @@ from mgraph.graph import Graph
 _NUMBERS = ("data", "grad")
 
 
-def packed(document: Document, content: bytes, base: bytes) -> bytes | None:
+def packed(content: bytes, base: bytes) -> bytes | None:
     """What differs from the document whose canonical bytes are ``base``; None unless a replay restores ``content``."""
     whole = _graph(base)
-    difference = _difference(document, whole._wiring.document)
+    difference = _difference(model.parse(content), whole._wiring.document)
     if difference is None:
         return None
     raw = orjson.dumps(difference)

@@ -131,7 +131,7 @@ def _body(shelves: Shelves, number: int, new: New) -> Body:
     base = shelves.base_of(parcel.structure, number, content)
     if base is not None:
         against = shelves.content(base)
-        if compact and (leaves := histories.packed(parcel.document, content, against)) is not None:
+        if compact and (leaves := histories.packed(content, against)) is not None:
             return Body(bodies.REPLAYED, base, None, len(content), leaves)
         return Body(bodies.VARIANT, base, None, len(content), bodies.packed(content, against))
     trained = shelves.dictionary() if len(content) < bodies.SMALL else None

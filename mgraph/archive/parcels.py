@@ -13,7 +13,6 @@ from mgraph.archive import subgraphs
 from mgraph.arithmetic.ops import INPUT, LEAVES
 from mgraph.document.canonical import canonical
 from mgraph.document.canonical_order import digests
-from mgraph.document.model import Document
 from mgraph.document.wiring import Wiring
 
 _WORD = re.compile(r"\w*[^\W\d]\w*")
@@ -31,7 +30,6 @@ Terms = dict[tuple[str, str], int]
 class Parcel(NamedTuple):
     """A document ready to be kept. Digests are 32 bytes each."""
 
-    document: Document
     content: bytes
     digest: bytes
     recipe: bytes
@@ -51,7 +49,7 @@ def prepared(wiring: Wiring) -> Parcel:
     found = hashlib.sha256(content).digest()
     marks = sorted(subgraphs.kept(wiring))
     facts = _raw(recipe), _raw(structure), title, len(wiring)
-    return Parcel(wiring.document, content, found, *facts, _terms(wiring, title), marks)
+    return Parcel(content, found, *facts, _terms(wiring, title), marks)
 
 
 def _raw(digest: str) -> bytes:

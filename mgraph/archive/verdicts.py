@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain, pairwise
 from multiprocessing import get_context
 from typing import NamedTuple
 
@@ -86,11 +88,11 @@ def verify(
     hits, begun = _begin(database, query, max_age)
     done = 0
     with _pool(jobs) as judge:
-        for start in range(0, len(hits), _LOT):
-            lot = hits[start : start + _LOT]
+        lots = (hits[start : start + _LOT] for start in range(0, len(hits), _LOT))
+        asked = ((lot, judge(_contents(database, lot), differences)) for lot in lots)
+        for (lot, judged_lot), _ in pairwise(chain(asked, [((), ())])):  # the processes have the next lot already
             found = [
-                each._replace(reference=f"{hit.name}@{hit.number}")
-                for hit, each in zip(lot, judge(_contents(database, lot), differences), strict=True)
+                each._replace(reference=f"{hit.name}@{hit.number}") for hit, each in zip(lot, judged_lot, strict=True)
             ]
             write(database, [hit.document for hit in lot], found)
             for each in found:
@@ -115,16 +117,24 @@ class _pool:  # noqa: N801  # a context manager
     def __call__(self, contents: Sequence[bytes], differences: bool) -> Iterable[Verdict]:
         if self._pool is None:
             return (judged(content, differences) for content in contents)
-        return self._elsewhere(self._pool, contents, [differences] * len(contents))
+        with _killed_told():
+            return _arriving(self._pool.map(judged, contents, [differences] * len(contents), chunksize=8))
 
-    def _elsewhere(self, pool: ProcessPoolExecutor, contents: Sequence[bytes], how: list[bool]) -> Iterator[Verdict]:
-        try:
-            yield from pool.map(judged, contents, how, chunksize=8)
-        except BrokenProcessPool:
-            raise MgraphError(
-                "a process of --jobs was killed (for want of memory?); --jobs 1 needs the least. The verdicts so far"
-                " are kept, and the next call goes on from there"
-            ) from None
+
+def _arriving(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    with _killed_told():
+        yield from verdicts
+
+
+@contextmanager
+def _killed_told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise MgraphError(
+            "a process of --jobs was killed (for want of memory?); --jobs 1 needs the least. The verdicts so far"
+            " are kept, and the next call goes on from there"
+        ) from None
 
 
 def _begin(database: Database, query: str, max_age: timedelta | None) -> tuple[list[Hit], str]:

@@ -13,7 +13,6 @@ from mgraph.archive import bodies, histories, tables
 from mgraph.archive.bodies import Body
 from mgraph.archive.lots import in_lots, next_id, put
 from mgraph.archive.moments import Moment
-from mgraph.archive.origins import told
 from mgraph.archive.parcels import Parcel, Terms, add_name
 from mgraph.archive.postings import post
 from mgraph.archive.references import sound
@@ -177,7 +176,7 @@ def _versions(
 
 def _source(offer: Offer) -> str:
     given = {sound(key, "a source"): sound(text, "a source") for key, text in offer.source.items()}
-    return orjson.dumps({**given, **told(offer.parcel.document)}).decode()
+    return orjson.dumps({**given, **offer.parcel.origin}).decode()
 
 
 def _newest(connection: Connection, names: Iterable[str]) -> dict[str, tuple[int, int | None]]:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mgraph.archive import subgraphs
+from mgraph.archive.origins import told
 from mgraph.arithmetic.ops import INPUT, LEAVES
 from mgraph.document.canonical import canonical
 from mgraph.document.canonical_order import digests
@@ -39,6 +40,8 @@ class Parcel(NamedTuple):
     terms: Terms
     fingerprints: list[int]
     """Of its subgraphs."""
+    origin: dict[str, str]
+    """What it says of where it came from."""
 
 
 def prepared(wiring: Wiring) -> Parcel:
@@ -49,7 +52,7 @@ def prepared(wiring: Wiring) -> Parcel:
     found = hashlib.sha256(content).digest()
     marks = sorted(subgraphs.kept(wiring))
     facts = _raw(recipe), _raw(structure), title, len(wiring)
-    return Parcel(content, found, *facts, _terms(wiring, title), marks)
+    return Parcel(content, found, *facts, _terms(wiring, title), marks, told(wiring.document))
 
 
 def _raw(digest: str) -> bytes:

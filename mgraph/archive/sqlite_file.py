@@ -62,8 +62,8 @@ def foreign(connection: sqlite3.Connection) -> str:
 
 
 def is_archive(path: str | Path) -> bool:
-    """Whether a file begins as an archive does. False for what cannot be read."""
-    head = _head(path)
+    """Whether a file begins as an archive does. False for what cannot be read, or only once, such as a pipe."""
+    head = _head(path) if Path(path).is_file() else b""
     return head[:16] == MAGIC and _application(head) == APPLICATION_ID
 
 

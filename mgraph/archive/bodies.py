@@ -15,6 +15,7 @@ from typing import NamedTuple
 import zstandard
 
 from mgraph.errors import FileError
+from mgraph.files.atomic import EXPANSION, FLOOR
 
 WHOLE, VARIANT, REPLAYED = 0, 1, 2
 LARGEST = 1 << 30
@@ -40,13 +41,27 @@ class Body(NamedTuple):
     bytes: bytes
 
 
+def refuse_bomb(size: int, payload: bytes, against: bytes | None = None) -> None:
+    """Raise FileError for bytes that unpack to far more than they are, as a file's are refused (and nobody's graph
+    does). ``size`` is in bytes; what they are packed ``against`` counts as theirs."""
+    limit = min(LARGEST, max(FLOOR, EXPANSION * (len(payload) + len(against or b""))))
+    if not 0 <= size <= limit:
+        raise FileError(f"a body unpacks to {size:,} bytes, of at most {limit:,}: a decompression bomb?")
+
+
 def packed(content: bytes, against: bytes | None = None, trained: bool = False) -> bytes:
-    """The content, compressed; ``against`` is another document's canonical bytes, or a trained dictionary."""
+    """The content, compressed; ``against`` is another document's canonical bytes, or a trained dictionary.
+
+    Raises FileError for content that could not be unpacked again.
+    """
     if against is None:
-        return zstandard.ZstdCompressor(level=_LEVEL).compress(content)
-    if trained:
-        return _trained_compressor(against).compress(content)
-    return _compressor(against, _window(len(content), against)).compress(content)
+        found = zstandard.ZstdCompressor(level=_LEVEL).compress(content)
+    elif trained:
+        found = _trained_compressor(against).compress(content)
+    else:
+        found = _compressor(against, _window(len(content), against)).compress(content)
+    refuse_bomb(len(content), found, against)
+    return found
 
 
 def unpacked(body: Body, against: bytes | None = None) -> bytes:
@@ -54,8 +69,9 @@ def unpacked(body: Body, against: bytes | None = None) -> bytes:
     trained = body.form == WHOLE
     try:
         said = zstandard.frame_content_size(body.bytes)
-        if said != body.size or said > LARGEST:
+        if said != body.size:
             raise FileError(f"a body says that it unpacks to {body.size:,} bytes, its frame {said:,}")
+        refuse_bomb(said, body.bytes, against)
         if against is None:
             return _PLAIN.decompress(body.bytes)
         return _decompressor(against, trained).decompress(body.bytes)

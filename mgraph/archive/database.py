@@ -14,7 +14,17 @@ from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mgraph.archive import tables
-from mgraph.archive.sqlite_file import CUT_SHORT, LONGEST, SCHEMA, WAIT, Damaged, cut_short, foreign, not_ours
+from mgraph.archive.sqlite_file import (
+    APPLICATION_ID,
+    CUT_SHORT,
+    LONGEST,
+    SCHEMA,
+    WAIT,
+    Damaged,
+    cut_short,
+    foreign,
+    not_ours,
+)
 from mgraph.errors import FileError, printable, shown
 from mgraph.files.atomic import display
 
@@ -213,6 +223,8 @@ def _opened(address: str) -> sqlite3.Connection:
         connection.close()
         raise sqlite3.DatabaseError(f"{strange} is not an archive's; the file was altered, and nothing in it was run")
     if "immutable" not in address:
+        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:  # to the file now, not to the log for later
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         if mode != "wal":
             connection.close()

@@ -43,8 +43,7 @@ def packed(content: bytes, base: bytes) -> bytes | None:
 def unpacked(payload: bytes, base: bytes) -> Document:
     """The document that :func:`packed` was given. Raises FileError for a payload that it cannot have returned."""
     try:
-        if zstandard.frame_content_size(payload) > bodies.LARGEST:
-            raise FileError("the numbers of a history unpack to more than an archive holds")
+        bodies.refuse_bomb(zstandard.frame_content_size(payload), payload, base)
         return _restored(zstandard.ZstdDecompressor().decompress(payload), _graph(base))
     except (zstandard.ZstdError, orjson.JSONDecodeError, MgraphError, LookupError, TypeError, ValueError) as error:
         raise FileError(f"the numbers of a history cannot be restored: {error}") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert
 
 from mgraph.archive import tables
-from mgraph.archive.sqlite_file import APPLICATION_ID, SCHEMA
+from mgraph.archive.sqlite_file import SCHEMA
 
 if TYPE_CHECKING:
     from mgraph.archive.database import Database
@@ -33,5 +33,3 @@ def migrate(database: Database, found: int | None) -> None:
         command.upgrade(config, "head")
         connection.execute(delete(tables.info).where(tables.info.c.key == "schema"))
         connection.execute(insert(tables.info), [{"key": "schema", "value": str(SCHEMA)}])
-        if database.is_file:
-            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")

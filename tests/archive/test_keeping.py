@@ -197,6 +197,17 @@ def test_a_bomb_is_not_unpacked() -> None:
         bodies.unpacked(bodies.Body(WHOLE, None, None, 100, bomb))
 
 
+def test_a_new_archive_is_one_for_others_while_it_is_open(tmp_path: Path) -> None:
+    path = tmp_path / "a.mgraph"
+    with Archive(path) as archive:
+        archive.keep(NEURON, "neuron")
+        assert mgraph.load(f"{path}#neuron").digest == NEURON.digest
+        with Archive(path) as again:
+            assert again["neuron"].digest == NEURON.digest
+            again.keep(NEURON, "other")
+        assert archive["other"].digest == NEURON.digest
+
+
 def test_a_kept_graph_is_loaded_like_a_file(tmp_path: Path) -> None:
     course = tmp_path / "course.mgraph"
     with Archive(course) as archive:

@@ -23,16 +23,28 @@ def _programs() -> Path | None:
     return next((folder for folder in reversed(found) if (folder / "pg_ctl").exists()), None)
 
 
+def _is_user(name: str) -> bool:
+    import pwd
+
+    try:
+        return bool(pwd.getpwnam(name))
+    except KeyError:
+        return False
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The URL of a PostgreSQL that listens on a socket in a folder of its own; ``{}`` is the database."""
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    is_root = os.getuid() == 0  # as whom PostgreSQL refuses to run
+    if is_root and not _is_user("postgres"):
+        pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
     folder = Path(tempfile.mkdtemp(prefix="mgraph-postgresql-"))  # pytest's folders are closed to other users
     data = folder / "data"
     user: dict[str, str] = {}
-    if os.getuid() == 0:  # PostgreSQL refuses to run as root
+    if is_root:
         user = {"user": "postgres"}
         shutil.chown(folder, "postgres")
 

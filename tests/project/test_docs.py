@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import re
@@ -140,6 +141,24 @@ def test_the_page_of_json_names_the_keys_of_a_line(call: Cli, tmp_path: Path) ->
     line = json.loads(call("validate", "samples/tanh.json", "samples/xor.json", "--json").stdout.splitlines()[0])
     named = re.findall(r"^\| `(\w+)` \|", section("reference/json-output.md", "Several files"), re.MULTILINE)
     assert [*named, "valid", "nodes"] == list(line)
+
+
+def test_the_page_of_json_names_the_keys_of_a_check(call: Cli) -> None:
+    call("archive", "init", "a.mgraph")
+    printed = json.loads(call("archive", "check", "--archive", "a.mgraph", "--json").stdout)
+    text = section("reference/json-output.md", "mgraph archive").partition("### mgraph archive check")[2]
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(printed)
+
+
+def test_the_page_of_the_api_names_the_fields_of_an_archives_records() -> None:
+    rows = re.findall(r"^\| `\w+` \| `(\w+)` \| (.*) \|$", section("reference/api.md", "Archives"), re.MULTILINE)
+    modules = ("checkup", "exchange", "hits", "keeping", "listing", "verdicts")
+    known = {}
+    for module in modules:
+        known |= vars(importlib.import_module(f"mgraph.archive.{module}"))
+    assert len(rows) == 10
+    for name, fields in rows:
+        assert tuple(re.findall(r"`(\w+)`", fields)) == known[name]._fields, name
 
 
 def test_the_page_of_errors_shows_the_tree() -> None:

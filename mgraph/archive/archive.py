@@ -231,7 +231,7 @@ class Archive:
     def untag(self, name: str, tag: str) -> None:
         """Take a tag off a name."""
         with self._database.writing() as connection:
-            naming.remove_tag(connection, now(), name, tag)
+            naming.remove_tag(connection, now(), checked(name, "a name"), tag)
 
     def label(self, name: str, labels: Mapping[str, str | None]) -> None:
         """Give labels of a name a value; None takes one off."""

@@ -56,6 +56,8 @@ class Database:
 
     def _file_engine(self, create: bool) -> Engine:
         path = Path(self._path)
+        if not self._path:
+            raise FileError("the path of an archive is not empty")
         there = path.exists()
         if not there and not create:
             raise FileError(f"{self.name}: no such archive. To make one: mgraph archive init {self.name}")

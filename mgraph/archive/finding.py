@@ -155,7 +155,9 @@ class _Search:
         """What the last verdict was."""
         allowed = ("exact", "within", "differs", "never")
         if value not in allowed:
-            raise FileError(f"verified: {shown(value)} is not one of {', '.join(allowed)}.{nearest(value, allowed)}")
+            raise FileError(
+                f"verified: {shown(value)} is not one of {', '.join(allowed)}.{nearest(value, allowed)}".rstrip(".")
+            )
         of = tables.verdict.c
         last = select(of.verdict).where(of.document == _DOCUMENT.id).order_by(of.id.desc()).limit(1).scalar_subquery()
         return last.is_(None) if value == "never" else last == value

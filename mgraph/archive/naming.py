@@ -49,6 +49,13 @@ def resolve(connection: Connection, reference: Reference) -> Found:
     return Found(row.document, bytes(row.digest), row.id, row.name, row.number)
 
 
+def named(found: Found) -> Found:
+    """A kept document that a name holds. Raises FileError for one that none holds any more."""
+    if found.version is None:
+        raise FileError(f"no name holds sha256:{found.digest.hex()[:12]} any more")
+    return found
+
+
 def _versions() -> Select[Any]:
     doc = tables.document
     return (
@@ -110,16 +117,16 @@ def _missing(connection: Connection, reference: Reference) -> str:
     ).all()
     if not numbers:
         names = connection.execute(select(_VERSION.name).distinct().order_by(_VERSION.name).limit(1_000)).scalars()
-        return f"no graph {shown(name)} is kept here.{nearest(name, names)}"
+        return f"no graph {shown(name)} is kept here.{nearest(name, names)}".rstrip(".")
     kept = [number for number, forgotten in numbers if forgotten is None]
     if not kept:
         return f"{shown(name)} was forgotten; to undo that: mgraph archive forget --undo {name}"
     if reference.number in {number for number, _ in numbers}:
-        return f"version {reference.number} of {shown(name)} was forgotten; there are {_listed(kept)}"
+        return f"version {reference.number} of {shown(name)} was forgotten; it has {_listed(kept)}"
     if reference.number is not None:
-        return f"{shown(name)} has no version {reference.number}; there are {_listed(kept)}"
+        return f"{shown(name)} has no version {reference.number}; it has {_listed(kept)}"
     tags = connection.execute(select(_TAG.tag).where(_TAG.name == name).order_by(_TAG.tag)).scalars().all()
-    known = f"; there are {', '.join(map(shown, tags[:12]))}" if tags else "; it has none"
+    known = f"; it has {', '.join(map(shown, tags[:12]))}" if tags else "; it has none"
     return f"{shown(name)} has no tag {shown(reference.tag)}{known}"
 
 
@@ -141,7 +148,8 @@ def note(connection: Connection, moment: Moment, verb: str, name: str, **detail:
 
 
 def set_tag(connection: Connection, moment: Moment, found: Found, tag: str) -> None:
-    """Let a tag of a name point at one of its versions. Every move is written down."""
+    """Let a tag of a name point at one of its versions. Every move is written down. Raises FileError."""
+    named(found)
     key = and_(_TAG.name == found.name, _TAG.tag == tag)
     before = connection.execute(
         select(_VERSION.number).join(tables.tag, _TAG.version == _VERSION.id).where(key)
@@ -175,9 +183,9 @@ def set_labels(connection: Connection, moment: Moment, name: str, labels: Mappin
 
 def forget(connection: Connection, moment: Moment, reference: Reference) -> list[int]:
     """Put a tombstone on a version, or on all of a name. Returns the versions' numbers. Raises FileError."""
-    found = resolve(connection, reference)
+    found = named(resolve(connection, reference))
     which: ColumnElement[bool] = _VERSION.name == found.name
-    if reference.number is not None or reference.tag is not None:
+    if (reference.number, reference.tag, reference.digest) != (None, None, None):
         which = _VERSION.id == found.version
     rows = connection.execute(_versions().where(which, _FORGOTTEN.version.is_(None)).order_by(_VERSION.number)).all()
     put(connection, tables.forgotten, [{"version": row.id, "at": moment.at} for row in rows])

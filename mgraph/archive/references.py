@@ -32,6 +32,8 @@ def parsed(text: str) -> Reference:
     """The reference that a text means. Raises FileError."""
     if found := _DIGEST.fullmatch(text):
         return Reference(digest=found[1])
+    if text.startswith("sha256:"):
+        raise FileError(f"{shown(text)} is no digest: after sha256: come 1 to 64 of the digits 0-9 and a-f")
     if found := _VERSION.fullmatch(text):
         return Reference(checked(found[1], "a name"), number=int(found[2]))
     name, colon, tag = text.partition(":")

@@ -75,7 +75,7 @@ def not_ours(path: Path) -> str:
     if not head:
         return "" if _empty(path) else "it cannot be read"
     if head[:16] != MAGIC:
-        return "not an archive (an SQLite database of mgraph's)"
+        return "not an archive, but a file of another kind"
     if len(head) < 100:
         return CUT_SHORT
     if _application(head) != APPLICATION_ID:

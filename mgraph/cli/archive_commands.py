@@ -199,6 +199,8 @@ def label(name: str, labels: dict[str, str], url: str | None, off: tuple[str, ..
     """Give a name's labels a value."""
     if not labels and not off:
         raise click.UsageError("name a label: KEY=VALUE, or --off KEY")
+    if both := sorted(set(labels) & set(off)):
+        raise click.UsageError(f"the label {shown(both[0])} is to be set and taken off")
     with chosen(url, name) as (opened, [wanted]):
         opened.label(wanted, {**dict.fromkeys(off), **labels})
 

@@ -57,7 +57,7 @@ def test_versions_tags_and_digests(archive: Archive) -> None:
     assert archive["lesson/2:exam-2026"].digest == c.digest
     assert archive[c.digest[:14]].digest == c.digest
     archive.untag("lesson/2", "exam-2026")
-    with pytest.raises(FileError, match="has no tag 'exam-2026'; there are 'latest'"):
+    with pytest.raises(FileError, match="has no tag 'exam-2026'; it has 'latest'"):
         archive["lesson/2:exam-2026"]
 
 
@@ -125,7 +125,7 @@ def test_forgetting_is_undone_until_pruned(archive: Archive) -> None:
         archive.keep(graph, "neuron")
     assert archive.forget("neuron@3") == [3]
     assert archive["neuron"].digest == variants(2)[1].digest
-    with pytest.raises(FileError, match="version 3 of 'neuron' was forgotten; there are 1, 2"):
+    with pytest.raises(FileError, match="version 3 of 'neuron' was forgotten; it has 1, 2"):
         archive["neuron@3"]
     assert archive.forget("neuron@3", undo=True) == [3]
     assert archive["neuron"].digest == variants(3)[2].digest

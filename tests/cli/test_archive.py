@@ -224,6 +224,36 @@ def test_errors_name_the_archive(do: Run, url: str) -> None:
     assert "cannot be a name" in do("log", "neuron@1").stderr
 
 
+def test_a_digest_means_one_version(do: Run, tmp_path: Path) -> None:
+    for k in (1, 2):
+        NEURON.with_leaves({"x1": float(k)}).save(tmp_path / "neuron.json")
+        do("keep", "neuron.json")
+    digest = json.loads(do("show", "neuron@1", "--json").stdout)["digest"]
+    assert do("forget", digest).returncode == 0
+    assert kept(do) == {"neuron": 2} and do("show", "neuron@2").returncode == 0
+    for argv in (["forget", digest], ["tag", digest, "exam"]):
+        assert do(*argv).stderr.endswith(f": no name holds {digest[:19]} any more\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["show", "sha256:zz"], "'sha256:zz' is no digest: after sha256: come 1 to 64 of the digits 0-9 and a-f"),
+        (["show", "lost"], "no graph 'lost' is kept here"),
+        (["show", "tanh@7"], "'tanh' has no version 7; it has 1"),
+        (["tag", "tanh@1", "exam", "--off"], "'tanh@1' cannot be a name: a name holds no '@', ':' or '#'"),
+        (["label", "tanh", "a=1", "--off", "a"], "the label 'a' is to be set and taken off"),
+        (["find", "verified:often"], "'often' is not one of exact, within, differs, never"),
+        (["init", ""], "mgraph: the path of an archive is not empty"),
+        (["list", "--archive", SAMPLES / "tanh.json"], "tanh.json: not an archive, but a file of another kind"),
+    ],
+)
+def test_what_is_wrong_is_said(do: Run, argv: list[str | Path], said: str) -> None:
+    do("keep", SAMPLES / "tanh.json")
+    done = do(*argv)
+    assert done.returncode == 2 and said in done.stderr and ".\n" not in done.stderr
+
+
 def test_no_archive(call: Cli) -> None:
     assert "no archive is named: --archive ARCHIVE, or set MGRAPH_ARCHIVE" in call("archive", "list").stderr
     done = call("archive", "list", "--archive", "course.mgraph")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import random
 import subprocess
+import sys
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from measures import FIRST, Times, main, timed
+from measures import FIRST, ROOT, Times, main, timed
 
 if TYPE_CHECKING:
     from mgraph import Graph
@@ -194,5 +195,83 @@ def _alternated(calls: dict[str, Any], turns: int) -> Times:
     return {name: median(run[name] for run in runs) for name in calls}
 
 
+def history(url: str, path: str, steps: str) -> Times:
+    """Keep the steps of a training compactly; the same documents whole, plain and compressed; read the last one back.
+
+    The whole documents are compressed one by one with the same compressor. The first step, which is kept whole, is not
+    counted with the bytes of a step.
+    """
+    import gzip
+    import sqlite3
+
+    import zstandard
+
+    from mgraph.api import load
+    from mgraph.archive.archive import Archive
+
+    graph = load(path)
+    plain = compressed = 0
+    last = Path(url).with_suffix(".json")
+    with Archive(url) as archive:
+        for step in range(int(steps) + 1):
+            archive.keep(graph, "moons", compact=True)
+            content = graph.to_bytes()
+            last.write_bytes(content)
+            plain += len(content) if step else 0
+            compressed += len(zstandard.ZstdCompressor(level=6).compress(content)) if step else 0
+            rate = 0.9 / (step + 1)
+            graph = graph.with_leaves({name: graph.data[name] - rate * slope for name, slope in _slopes(graph)})
+        with sqlite3.connect(url) as connection:
+            query = "SELECT form, length(bytes) FROM body ORDER BY document"
+            (_, first), *rest = connection.execute(query).fetchall()
+        assert {form for form, _ in rest} == {2} and len(rest) == int(steps)
+        times = _alternated({"get": lambda: archive.get("moons"), "load": lambda: load(last)}, 5)
+    kept = sum(size for _, size in rest)
+    packed = len(gzip.compress(content, 6))
+    return times | {"plain": plain, "compressed": compressed, "kept": kept, "first": first, "gzip": packed}
+
+
+def _slopes(graph: Graph) -> list[tuple[str, float]]:
+    slopes = graph.grad
+    return [(name, slopes[name]) for name in graph.parameters]
+
+
+def variants(url: str, path: str, count: str, compact: str) -> Times:
+    """Keep a graph with its parameters changed so many times; bytes of body a variant, and of the file."""
+    import sqlite3
+
+    from mgraph.api import load
+    from mgraph.archive.archive import Archive
+    from mgraph.archive.keeping import Offer
+    from mgraph.archive.parcels import prepared
+
+    graph, stream = load(path), random.Random(1)
+    with Archive(url) as archive:
+        archive.keep(graph, "original")
+        before = Path(url).stat().st_size
+        changed = []
+        for k in range(int(count)):
+            other = graph.with_leaves({name: stream.uniform(-1, 1) for name in graph.parameters})
+            changed.append(Offer(prepared(other._wiring), f"variant/{k}", {}))
+        archive.keep_all(changed, compact=compact == "True")
+    with sqlite3.connect(url) as connection:
+        body = connection.execute("SELECT avg(length(bytes)) FROM body WHERE form > 0").fetchone()[0]
+    grown = (Path(url).stat().st_size - before) / int(count)
+    return {"whole": len(other.to_bytes()), "body": body, "file": grown}
+
+
+def postgres(folder: str, questions: str) -> Times:
+    """Keep every file in a PostgreSQL that is started here, and search there. Empty where it is not installed."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from databases import installed, started
+
+    programs = installed()
+    if programs is None:
+        return {}
+    with started(programs) as server:
+        url = server.format("postgres")
+        return keep(folder, url, "1") | search(url, questions)
+
+
 if __name__ == "__main__":
-    main(generate, validate, keep, commit, verify, fill, search, one)
+    main(generate, validate, keep, commit, verify, fill, search, one, history, variants, postgres)

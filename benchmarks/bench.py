@@ -1,10 +1,9 @@
-"""Ratios of mgraph to a peer measured in the same run: ``python benchmarks/bench.py``. Takes about nine minutes.
+"""Ratios of mgraph to a peer measured in the same run: ``python benchmarks/bench.py``. Takes about twenty minutes.
 
 ``python benchmarks/bench.py speed`` runs that section only; the others are ``start``, ``documents``, ``moons``,
-``recording`` and ``travel``. Every measure is a fresh process (see measures.py, speed.py and travel.py), mgraph and its
-peer take turns, and medians are compared.
-Nothing fails when a target is missed: times are for people to read. This process imports nothing large, for on
-Linux a child's peak memory starts at that of its parent.
+``recording``, ``travel`` and ``archive``. Every measure is a fresh process (see measures.py, speed.py, travel.py and
+archive.py), mgraph and its peer take turns, and medians are compared. Nothing fails when a target is missed: times are
+for people to read. This process imports nothing large, for on Linux a child's peak memory starts at that of its parent.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +22,9 @@ from statistics import median
 from time import perf_counter
 
 ROOT = Path(__file__).resolve().parent.parent
-MEASURES, SPEED, TRAVEL = (Path(__file__).with_name(name) for name in ("measures.py", "speed.py", "travel.py"))
+MEASURES, SPEED, TRAVEL, ARCHIVE = (
+    Path(__file__).with_name(f"{name}.py") for name in ("measures", "speed", "travel", "archive")
+)
 MOONS = ROOT / "samples/moons.json.gz"
 MGRAPH = Path(sys.executable).with_name("mgraph")
 PEER_START = """\
@@ -38,6 +40,7 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 TURNS = 5
 MEBIBYTE = 1 << 20
 CHAIN, ROWS = 1_000_000, 100_000
+EXAMPLES, STEPS = 10_000, 100
 TARGETS = {"exp": "<= 3", "log": "<= 3", "tanh": "<= 3", "sin": "<= 6", "cos": "<= 6", "pow": "<= 6"}
 AGREEMENT = 1e-9
 """How far a peer's results may be from ours, relatively."""
@@ -402,6 +405,200 @@ def travel() -> None:
     )
 
 
+def archived(name: str, *arguments: object) -> Times:
+    return measure(name, *arguments, script=ARCHIVE)
+
+
+def archive_keeping(folder: Path) -> None:
+    """Leaves the files and the archive in the folder, for what follows."""
+    files, runs = folder / "files", []
+    written = archived("generate", files, EXAMPLES)["bytes"]
+    for turn in range(3):
+        runs.append(
+            {
+                "validate": archived("validate", files),
+                "one": archived("keep", files, folder / f"{turn}.mgraph", 1),
+                "two": archived("keep", files, folder / f"{turn}-2.mgraph", 2),
+                "git": archived("commit", files),
+            }
+        )
+        shutil.rmtree(files / ".git")
+    every = {key: medians([run[key] for run in runs]) for key in runs[0]}
+    peer, one = every["validate"]["all"], every["one"]
+    what = {
+        "one": ("mgraph archive keep", "<= 2.5"),
+        "two": ("with --jobs 2", "<= 1.8"),
+        "git": ("git add, commit", ""),
+    }
+    table(
+        f"Keeping {EXAMPLES:,} documents of 20 nodes, against validating them all in one process",
+        ("", "seconds", "validate", "ratio", "target"),
+        *(
+            (name, f"{every[key]['all']:.2f}", f"{peer:.2f}", f"{every[key]['all'] / peer:.2f}", target)
+            for key, (name, target) in what.items()
+        ),
+    )
+    print(f"\nof the first, {one['in the database']:.2f} s in the database")
+    sizes = {
+        "bodies, against the JSON": (one["bodies"], written, 0.25),
+        "the whole file, against the JSON": (one["file"], written, 0.5),
+        "bodies, against a git pack": (one["bodies"], every["git"]["pack"], 0.75),
+    }
+    table(
+        "Their size",
+        ("", "MB", "peer MB", "ratio", "target"),
+        *(
+            (name, f"{ours / 1e6:.2f}", f"{other / 1e6:.2f}", f"{ours / other:.2f}", f"<= {target:.2f}")
+            for name, (ours, other, target) in sizes.items()
+        ),
+    )
+
+
+def archive_verifying(folder: Path) -> None:
+    rows = []
+    for differences, target, gain in ((False, 0.2, 1.5), (True, 2.0, 1.7)):
+        one, two = (
+            median(archived("verify", folder / "0.mgraph", differences, jobs)["each"] for _ in range(2))
+            for jobs in (1, 2)
+        )
+        name = "with finite differences" if differences else "without"
+        cells = (f"{one * 1e3:.3f}", f"<= {target:.1f}", f"{two * 1e3:.3f}", f"{one / two:.2f}", f">= {gain}")
+        rows.append((name, *cells))
+    table(
+        f"Verifying the {EXAMPLES:,} out of the archive, verdicts kept: ms a document",
+        ("finite differences", "one", "target", "--jobs 2", "times", "target"),
+        *rows,
+    )
+
+
+FINDS = {
+    "newest first": ("newest", 2),
+    "ranked": ("ranked", 80),
+    "contains: a closed subgraph": ("closed", 5),
+    "contains: an open one, first 20": ("open", 20),
+    "contains: an open one, all": ("all", 200),
+    "like:": ("like", None),
+}
+
+
+def archive_finding(folder: Path) -> None:
+    """Leaves an archive of 100,000 documents in the folder."""
+    url, before, found = folder / "large.mgraph", 0, []
+    for size in SIZES[:-1]:
+        archived("fill", url, before, size)
+        found.append(archived("search", url, folder))
+        before = size
+    last = found[-1]
+    table(
+        "Finding among documents: ms",
+        ("", *(f"{size:,}" for size in SIZES[:-1]), "target", "that many hits"),
+        *(
+            (
+                name,
+                *(milliseconds(times[key]) for times in found),
+                f"<= {target}" if target else "",
+                f"{last[f'{key} hits']:,.0f}",
+            )
+            for name, (key, target) in FINDS.items()
+        ),
+    )
+
+
+def archive_reading(folder: Path) -> None:
+    times = archived("one", folder / "large.mgraph", "000017", folder / "one.json")
+    get = times["get"]
+    table(
+        "One document out of 100,000, its digest checked, against mgraph.load of its file",
+        ("", "get µs", "load µs", "ratio", "target"),
+        *(
+            (name, f"{get * 1e6:.0f}", f"{times[key] * 1e6:.0f}", f"{get / times[key]:.2f}", target)
+            for name, key, target in (
+                ("mgraph.load", "load", "<= 1.5"),
+                ("mgraph.load and graph.digest", "digest", "<= 2"),
+            )
+        ),
+    )
+    small, neuron = folder / "course.mgraph", str(ROOT / "samples/neuron.json")
+    subprocess.run(
+        [str(MGRAPH), "archive", "keep", neuron, "--archive", str(small)], check=True, stdout=subprocess.DEVNULL
+    )
+    commands = {"archive": [str(MGRAPH), "run", f"{small}#neuron"], "file": [str(MGRAPH), "run", neuron]}
+    runs = medians([{name: start_time(command) for name, command in commands.items()} for _ in range(13)][1:])
+    ours, peer = runs["archive"], runs["file"]
+    table(
+        "Cold: mgraph run course.mgraph#neuron, against mgraph run neuron.json",
+        ("", "ms", "file ms", "ratio", "target"),
+        ("process", milliseconds(ours), milliseconds(peer), f"{ours / peer:.2f}", "<= 1.2"),
+    )
+
+
+def archive_histories(folder: Path) -> None:
+    times = archived("history", folder / "history.mgraph", MOONS, STEPS)
+    wholes = {"whole": times["plain"], "whole, compressed": times["compressed"]}
+    table(
+        f"{STEPS} steps of moons, --compact: bytes a step beside whole documents, and reading the last one back",
+        ("", "", "peer", "ratio", "target"),
+        *(
+            (
+                name,
+                f"{times['kept'] / STEPS:,.0f}",
+                f"{whole / STEPS:,.0f}",
+                f"1/{whole / times['kept']:,.0f}",
+                "<= 1/150",
+            )
+            for name, whole in wholes.items()
+        ),
+        (
+            "get ms, against mgraph.load",
+            milliseconds(times["get"]),
+            milliseconds(times["load"]),
+            f"{times['get'] / times['load']:.2f}",
+            "<= 2.5",
+        ),
+    )
+    rows = []
+    for name, path, count in (("neuron", ROOT / "samples/neuron.json", 1_000), ("moons", MOONS, 30)):
+        for compact in (False, True):
+            url = folder / f"{name}-{compact}.mgraph"
+            sizes = archived("variants", url, path, count, compact)
+            cells = (f"{count:,}", *(f"{sizes[key]:,.0f}" for key in ("whole", "body", "file")))
+            rows.append((name + ", compact" * compact, *cells))
+    table(
+        "Variants of one structure, other numbers: bytes each", ("", "count", "document", "body", "of the file"), *rows
+    )
+
+
+def archive_server(folder: Path) -> None:
+    theirs = archived("postgres", folder / "files", folder)
+    if not theirs:
+        print("\nPostgreSQL is not installed (Debian: apt-get install postgresql): not measured")
+        return
+    ours = archived("keep", folder / "files", folder / "beside.mgraph", 1)
+    ours |= archived("search", folder / "beside.mgraph", folder)
+    ratio = theirs["all"] / ours["all"]
+    rows = [("keep, s", f"{theirs['all']:.2f}", f"{ours['all']:.2f}", f"{ratio:.2f}", "<= 1.5 ×")]
+    for name, (key, _) in FINDS.items():
+        target = {"newest": "<= 5 ms", "ranked": "<= 100 ms"}.get(key, "")
+        cells = (milliseconds(theirs[key]), milliseconds(ours[key]), f"{theirs[key] / ours[key]:.2f}")
+        rows.append((f"{name}, ms", *cells, target))
+    table(
+        f"PostgreSQL, against SQLite: {EXAMPLES:,} documents",
+        ("", "PostgreSQL", "SQLite", "ratio", "target"),
+        *rows,
+    )
+
+
+def archive() -> None:
+    with tempfile.TemporaryDirectory(prefix="mgraph-bench-") as name:
+        folder = Path(name)
+        archive_keeping(folder)
+        archive_verifying(folder)
+        archive_finding(folder)
+        archive_reading(folder)
+        archive_histories(folder)
+        archive_server(folder)
+
+
 SECTIONS: dict[str, Callable[[], None]] = {
     "start": cold_start,
     "documents": all_documents,
@@ -409,6 +606,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "recording": recording,
     "speed": speed,
     "travel": travel,
+    "archive": archive,
 }
 
 

@@ -21,7 +21,8 @@ from typing import Any
 
 WINDOW = 1_000
 """How far back an operand of a generated node may be."""
-FIRST = Path(__file__).resolve().parent.parent / "samples/tanh.json"
+ROOT = Path(__file__).resolve().parent.parent
+FIRST = ROOT / "samples/tanh.json"
 """Loaded before anything is timed, so that imports are not."""
 
 Times = dict[str, float]

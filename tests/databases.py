@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ PORT = 5544
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def _programs() -> Path | None:
+def installed() -> Path | None:
+    """The folder of PostgreSQL's programs, None where it is not installed."""
     there = shutil.which("initdb")
     found = [Path(there).parent] if there else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     return next((folder for folder in reversed(found) if (folder / "pg_ctl").exists()), None)
@@ -34,17 +36,23 @@ def _is_user(name: str) -> bool:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The URL of a PostgreSQL that listens on a socket in a folder of its own; ``{}`` is the database."""
-    programs = _programs()
+    """The URL of a PostgreSQL; ``{}`` is the database."""
+    programs = installed()
     if programs is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    is_root = os.getuid() == 0  # as whom PostgreSQL refuses to run
-    if is_root and not _is_user("postgres"):
+    if os.getuid() == 0 and not _is_user("postgres"):
         pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+    with started(programs) as found:
+        yield found
+
+
+@contextmanager
+def started(programs: Path) -> Iterator[str]:
+    """The URL of a PostgreSQL that listens on a socket in a folder of its own; ``{}`` is the database."""
     folder = Path(tempfile.mkdtemp(prefix="mgraph-postgresql-"))  # pytest's folders are closed to other users
     data = folder / "data"
     user: dict[str, str] = {}
-    if is_root:
+    if os.getuid() == 0:  # as whom PostgreSQL refuses to run
         user = {"user": "postgres"}
         shutil.chown(folder, "postgres")
 

@@ -40,7 +40,7 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 TURNS = 5
 MEBIBYTE = 1 << 20
 CHAIN, ROWS = 1_000_000, 100_000
-EXAMPLES, STEPS = 10_000, 100
+EXAMPLES, STEPS = 10_000, 20
 TARGETS = {"exp": "<= 3", "log": "<= 3", "tanh": "<= 3", "sin": "<= 6", "cos": "<= 6", "pow": "<= 6"}
 AGREEMENT = 1e-9
 """How far a peer's results may be from ours, relatively."""
@@ -556,8 +556,9 @@ def archive_histories(folder: Path) -> None:
             "<= 2.5",
         ),
     )
+    print(f"\nbeside them the first, kept whole: {times['first']:,.0f} bytes")
     rows = []
-    for name, path, count in (("neuron", ROOT / "samples/neuron.json", 1_000), ("moons", MOONS, 30)):
+    for name, path, count in (("neuron", ROOT / "samples/neuron.json", 1_000), ("moons", MOONS, 10)):
         for compact in (False, True):
             url = folder / f"{name}-{compact}.mgraph"
             sizes = archived("variants", url, path, count, compact)

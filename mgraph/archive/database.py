@@ -28,6 +28,8 @@ from mgraph.archive.sqlite_file import (
 from mgraph.errors import FileError, printable, shown
 from mgraph.files.atomic import display
 
+CACHE = 65_536
+"""KiB of pages that SQLite keeps in memory, at most: an index that it must read again and again is slow."""
 _WRITING = "mgraph_writing"
 _LOCK = 0x6D677261
 """The advisory lock that PostgreSQL's writers of an archive take in turn, as SQLite's do the file's."""
@@ -219,7 +221,13 @@ class Database:
 def _opened(address: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
-    for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "foreign_keys=ON", "synchronous=FULL"):
+    for pragma in (
+        "trusted_schema=OFF",
+        "cell_size_check=ON",
+        "foreign_keys=ON",
+        "synchronous=FULL",
+        f"cache_size=-{CACHE}",
+    ):
         connection.execute(f"PRAGMA {pragma}")
     if strange := foreign(connection):
         connection.close()

@@ -263,24 +263,31 @@ def _score(search: _Search, ranked: bool) -> ColumnElement[Any] | None:
     return total.scalar_subquery()
 
 
-def _hits(search: _Search, score: ColumnElement[Any] | None, limit: int | None) -> Iterator[Hit]:
-    of = tables.document
-    newest = (
-        select(_VERSION.id)
-        .where(_VERSION.document == of.c.id, _remembered())
+_HELD, _LED = tables.version.alias("held"), tables.posting.alias("led")  # conditions have their own
+_NEWEST = (
+    select(_DOCUMENT.id, _DOCUMENT.digest, _DOCUMENT.title, _DOCUMENT.nodes, _HELD.c.name, _HELD.c.number, _HELD.c.at)
+    .select_from(tables.document)
+    .join(
+        _HELD,
+        _HELD.c.id
+        == select(_VERSION.id)
+        .where(_VERSION.document == _DOCUMENT.id, _remembered())
         .order_by(_VERSION.id.desc())
         .limit(1)
-        .correlate(of)
-        .scalar_subquery()
+        .correlate(tables.document)
+        .scalar_subquery(),
     )
-    held, led = tables.version.alias("held"), tables.posting.alias("led")  # conditions have their own
-    rank = literal(0) if score is None else score
-    columns = of.c.id, of.c.digest, of.c.title, of.c.nodes, held.c.name, held.c.number, held.c.at, rank.label("score")
-    query: Select[Any] = select(*columns).select_from(of).join(held, held.c.id == newest).where(search.where)
+)
+"""Documents, each with its newest version; made once, for that takes SQLAlchemy longer than a database to answer."""
+
+
+def _hits(search: _Search, score: ColumnElement[Any] | None, limit: int | None) -> Iterator[Hit]:
+    of, rank = tables.document, literal(0) if score is None else score
+    query: Select[Any] = _NEWEST.add_columns(rank.label("score")).where(search.where)
     order = of.c.id.desc()
     if search.driver is not None:
-        query = query.join(led, and_(led.c.document == of.c.id, led.c.term == search.driver))
-        order = led.c.document.desc()
+        query = query.join(_LED, and_(_LED.c.document == of.c.id, _LED.c.term == search.driver))
+        order = _LED.c.document.desc()
     query = query.order_by(*([order] if score is None else [rank.desc(), of.c.id.desc()]))
     for row in search.connection.execute(query if limit is None else query.limit(limit)):
         digest = f"sha256:{bytes(row.digest).hex()}"

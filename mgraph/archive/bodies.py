@@ -8,6 +8,7 @@ or REPLAYED (see :mod:`mgraph.archive.histories`). In each form the digest prove
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
@@ -57,9 +58,9 @@ def packed(content: bytes, against: bytes | None = None, trained: bool = False) 
     if against is None:
         found = zstandard.ZstdCompressor(level=_LEVEL).compress(content)
     elif trained:
-        found = _trained_compressor(against).compress(content)
+        found = _mine.trained_compressor(against).compress(content)
     else:
-        found = _compressor(against, _window(len(content), against)).compress(content)
+        found = _mine.compressor(against, _window(len(content), against)).compress(content)
     refuse_bomb(len(content), found, against)
     return found
 
@@ -73,8 +74,8 @@ def unpacked(body: Body, against: bytes | None = None) -> bytes:
             raise FileError(f"a body says that it unpacks to {body.size:,} bytes, its frame {said:,}")
         refuse_bomb(said, body.bytes, against)
         if against is None:
-            return _PLAIN.decompress(body.bytes)
-        return _decompressor(against, trained).decompress(body.bytes)
+            return _mine.plain.decompress(body.bytes)
+        return _mine.decompressor(against, trained).decompress(body.bytes)
     except zstandard.ZstdError as error:
         raise FileError(f"a body cannot be unpacked: {error}") from None
 
@@ -99,15 +100,11 @@ def trained(samples: Iterable[bytes]) -> bytes | None:
         return None
 
 
-_PLAIN = zstandard.ZstdDecompressor(max_window_size=1 << 31)
-
-
 def _window(size: int, against: bytes) -> int:
     """The window, as a power of two, that reaches back from the end of the content to the start of ``against``."""
     return min(max((size + len(against)).bit_length(), 17), zstandard.WINDOWLOG_MAX)
 
 
-@lru_cache(maxsize=4)
 def _trained_compressor(against: bytes) -> zstandard.ZstdCompressor:
     dictionary = _dictionary(against, trained=True)
     parameters = zstandard.ZstdCompressionParameters.from_level(
@@ -117,7 +114,6 @@ def _trained_compressor(against: bytes) -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(dict_data=dictionary, compression_params=parameters)
 
 
-@lru_cache(maxsize=16)
 def _compressor(against: bytes, window: int) -> zstandard.ZstdCompressor:
     parameters = zstandard.ZstdCompressionParameters.from_level(
         _LEVEL, window_log=window, enable_ldm=len(against) > _LARGE, write_content_size=True
@@ -125,7 +121,6 @@ def _compressor(against: bytes, window: int) -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(dict_data=_dictionary(against, trained=False), compression_params=parameters)
 
 
-@lru_cache(maxsize=16)
 def _decompressor(against: bytes, trained: bool) -> zstandard.ZstdDecompressor:
     return zstandard.ZstdDecompressor(dict_data=_dictionary(against, trained), max_window_size=1 << 31)
 
@@ -133,3 +128,16 @@ def _decompressor(against: bytes, trained: bool) -> zstandard.ZstdDecompressor:
 def _dictionary(against: bytes, trained: bool) -> zstandard.ZstdCompressionDict:
     kind = zstandard.DICT_TYPE_FULLDICT if trained else zstandard.DICT_TYPE_RAWCONTENT
     return zstandard.ZstdCompressionDict(against, dict_type=kind)
+
+
+class _Contexts(threading.local):
+    """A thread's compressors and decompressors: two threads that use one at once bring the process down."""
+
+    def __init__(self) -> None:
+        self.plain = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+        self.trained_compressor = lru_cache(maxsize=4)(_trained_compressor)
+        self.compressor = lru_cache(maxsize=16)(_compressor)
+        self.decompressor = lru_cache(maxsize=16)(_decompressor)
+
+
+_mine = _Contexts()

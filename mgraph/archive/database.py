@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event, select
@@ -47,6 +48,7 @@ class Database:
         self.upgraded_from: int | None = None
         """The version of the tables that were brought to this one when it was opened; None if they were not."""
         self._engine = self._file_engine(create) if self.is_file else self._server_engine()
+        _databases.add(self)
         try:
             with self._translated():
                 self._prepare(create, upgrade)
@@ -68,10 +70,18 @@ class Database:
         if not there and not path.parent.is_dir():
             raise FileError(f"{self.name}: there is no folder {display(path.parent)}")
         self.read_only = there and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
-        address = path.absolute().as_uri() + ("?mode=ro&immutable=1" if self.read_only else "?mode=rwc")
-        engine = sqlalchemy.create_engine("sqlite://", creator=lambda: _opened(address), poolclass=sqlalchemy.QueuePool)
+        pool = sqlalchemy.NullPool if self.read_only else sqlalchemy.QueuePool
+        engine = sqlalchemy.create_engine("sqlite://", creator=lambda: _opened(self._address()), poolclass=pool)
         event.listen(engine, "begin", _begin)
         return engine
+
+    def _address(self) -> str:
+        """The file as SQLite is to open it. One that may not be written is read with its log while someone else writes;
+        without a log it does not change, and none is begun."""
+        address = Path(self._path).absolute().as_uri()
+        if not self.read_only:
+            return f"{address}?mode=rwc"
+        return f"{address}?mode=ro" + "&immutable=1" * (not Path(f"{os.path.realpath(self._path)}-wal").exists())
 
     def _server_engine(self) -> Engine:
         self.read_only = False
@@ -216,6 +226,19 @@ class Database:
         if value is None or not value.isdecimal():
             raise FileError(f"{self.name}: the archive does not say of which version it is; it is damaged")
         return int(value)
+
+
+_databases: WeakSet[Database] = WeakSet()
+
+
+def _before_fork() -> None:
+    """Two processes must not share a connection: afterwards each opens its own."""
+    for database in list(_databases):
+        database.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)
 
 
 def _opened(address: str) -> sqlite3.Connection:

@@ -1,0 +1,121 @@
+"""One archive in many hands: threads, forks, and readers who may not write."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import mgraph
+from mgraph.archive.archive import Archive
+
+NEURON = mgraph.load(ROOT / "samples/neuron.json")
+unix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+THREADS = """
+import random, sys, threading
+import mgraph
+from mgraph.archive.archive import Archive
+
+archive, failed = Archive(sys.argv[1]), []
+xor = mgraph.load("samples/xor.json")
+graphs = [xor.with_leaves({name: random.uniform(-1, 1) for name in xor.parameters}) for _ in range(30)]
+for k, graph in enumerate(graphs):
+    archive.keep(graph, "xor", compact=k % 2 == 1)
+
+def use(start):
+    try:
+        for k in range(start, start + 60):
+            assert archive[f"xor@{k % 30 + 1}"].digest == graphs[k % 30].digest
+            if k % 20 == 0:
+                archive.keep(graphs[k % 30], f"thread {start}")
+    except BaseException as error:
+        failed.append(error)
+
+sys.setswitchinterval(1e-5)
+threads = [threading.Thread(target=use, args=(start,)) for start in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(failed, [each.versions for each in archive.list()])
+"""
+
+
+def test_threads_use_one_archive(url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS, url],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "[] [3, 3, 3, 3, 3, 3, 30]\n"), done.stderr[-1_000:]
+
+
+@unix
+def test_a_fork_opens_connections_of_its_own(url: str) -> None:
+    with Archive(url) as archive:
+        archive.keep(NEURON, "neuron")
+        if (child := os.fork()) == 0:
+            status = 1
+            try:
+                for k in range(10):
+                    archive.keep(NEURON.with_leaves({"x1": float(k)}), "child")
+                status = 0
+            finally:
+                os._exit(status)
+        for k in range(10):
+            archive.keep(NEURON.with_leaves({"x1": float(k)}), "parent")
+        assert os.waitpid(child, 0)[1] == 0
+        assert {each.name: each.versions for each in archive.list()} == {"neuron": 1, "child": 10, "parent": 10}
+        assert archive.check(3).ok
+
+
+@unix
+def test_who_may_only_read_sees_what_another_writes() -> None:
+    folder = Path(tempfile.mkdtemp())  # pytest's folders are closed to other users
+    course = folder / "course.mgraph"
+    to_child, to_parent = os.pipe(), os.pipe()
+    try:
+        with Archive(course) as writer:
+            writer.keep(NEURON, "neuron")
+        with Archive(course) as writer:
+            writer.keep(NEURON, "in the log")
+            for path in folder.iterdir():
+                path.chmod(0o444)
+            folder.chmod(0o555)
+            if (child := os.fork()) == 0:
+                said = "no error"
+                try:
+                    if os.getuid() == 0:
+                        os.setgid(65534)
+                        os.setuid(65534)
+                    with Archive(course) as reader:
+                        before = len(reader.list())
+                        os.write(to_parent[1], b"!")
+                        os.read(to_child[0], 1)
+                        said = f"{before} {len(reader.list())} {reader.check(3).ok}"
+                except BaseException as error:
+                    said = f"{type(error).__name__}: {error}"
+                finally:
+                    os.write(to_parent[1], said.encode())
+                    os._exit(0)
+            assert os.read(to_parent[0], 1) == b"!"
+            folder.chmod(0o755)
+            for path in folder.iterdir():
+                path.chmod(0o644)
+            for k in range(100):
+                writer.keep(NEURON.with_leaves({"x1": float(k)}), f"later {k}")
+        os.write(to_child[1], b"!")
+        os.waitpid(child, 0)
+        assert os.read(to_parent[0], 10_000).decode() == "2 102 True"
+    finally:
+        shutil.rmtree(folder)
+        for end in (*to_child, *to_parent):
+            os.close(end)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mgraph.archive.sqlite_file import LONGEST, SCHEMA, foreign, is_archive
 from mgraph.document.model import Document
 from mgraph.errors import DocumentError, FileError, MgraphError
-from mgraph.files.atomic import display
+from mgraph.files.atomic import display, is_there
 
 if TYPE_CHECKING:
     from mgraph.archive.archive import Archive
@@ -40,11 +40,13 @@ def place(path: str | os.PathLike[str]) -> Place | None:
     if is_archive(text):
         return Place(text, None)
     url, mark, reference = text.rpartition("#")
+    if mark and is_there(text):  # a file of the whole name
+        return None
     if mark and not url:
         default = os.environ.get(DEFAULT)
-        if default is None and not Path(text).exists():
+        if not default:
             raise FileError(f"{display(text)}: no archive is named: set {DEFAULT}, or write ARCHIVE{display(text)}")
-        return Place(default, reference) if default is not None else None
+        return Place(default, reference)
     if mark and (is_archive(url) or url.startswith(_SERVERS)):
         return Place(url, reference)
     return Place(text, None) if text.startswith(_SERVERS) else None

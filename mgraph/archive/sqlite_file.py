@@ -7,10 +7,10 @@ import sqlite3
 from pathlib import Path
 
 from mgraph.errors import FileError, shown
+from mgraph.files.atomic import DATABASE
 
 SCHEMA = 1
 """The version of an archive's tables."""
-MAGIC = b"SQLite format 3\0"
 APPLICATION_ID = 0x6D677268
 """``mgrh``, at byte 68 of the file: SQLite leaves these four bytes to the program."""
 WAIT = 60.0
@@ -64,7 +64,7 @@ def foreign(connection: sqlite3.Connection) -> str:
 def is_archive(path: str | Path) -> bool:
     """Whether a file begins as an archive does. False for what cannot be read, or only once, such as a pipe."""
     head = _head(path) if Path(path).is_file() else b""
-    return head[:16] == MAGIC and _application(head) == APPLICATION_ID
+    return head[:16] == DATABASE and _application(head) == APPLICATION_ID
 
 
 def not_ours(path: Path) -> str:
@@ -74,7 +74,7 @@ def not_ours(path: Path) -> str:
     head = _head(path)
     if not head:
         return "" if _empty(path) else "it cannot be read"
-    if head[:16] != MAGIC:
+    if head[:16] != DATABASE:
         return "not an archive, but a file of another kind"
     if len(head) < 100:
         return CUT_SHORT

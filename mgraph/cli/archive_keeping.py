@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from mgraph.archive import reading
 from mgraph.archive.keeping import Offer
 from mgraph.archive.parcels import Parcel, prepared
 from mgraph.archive.references import name_of, parsed
@@ -79,7 +80,7 @@ def ready_of(found: Found, pass_over: bool) -> list[Ready] | None:
         return None
     ready = []
     for entry in entries:
-        name = _name(found, entry.name, entry.place)
+        name = _name(found, entry.name)
         try:
             if entry.error is not None:
                 raise entry.error
@@ -90,11 +91,12 @@ def ready_of(found: Found, pass_over: bool) -> list[Ready] | None:
     return ready
 
 
-def _name(found: Found, said: str, place: str) -> str:
+def _name(found: Found, said: str) -> str:
     """The path from the folder that was named, without its ending; a notebook's graph by its title or number behind
     that. What is kept in another archive keeps its name."""
-    if place.startswith("version"):
-        return parsed(said.rpartition("#")[2]).name
+    kept = reading.place(found.path)
+    if kept is not None:
+        return parsed(kept.reference or said.rpartition("#")[2]).name
     if found.path == STANDARD:
         return ""
     file, wanted = split(found.path)

@@ -29,6 +29,8 @@ FLOOR = 16 * 2**20
 """What any packed data may become, however small it is, in bytes."""
 PIECE = 1 << 20
 """Bytes written at a time."""
+DATABASE = b"SQLite format 3\0"
+"""How an SQLite database begins, and so an archive of graphs."""
 PREFIX, SUFFIX = ".mgraph-", ".tmp"
 """Of the names of files that are being written."""
 _SAFELY = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -160,6 +162,11 @@ def _put(contents: Mapping[str, tuple[str, Iterable[bytes]]]) -> None:
                 os.replace(file.name, target)
 
 
+def is_there(path: str) -> bool:
+    """Whether there is anything at ``path``; not for what is no path."""
+    return os.path.exists(path)
+
+
 def is_folder(path: str) -> bool:
     """Whether there is a folder at ``path``."""
     return path != STANDARD and os.path.isdir(path)
@@ -264,7 +271,9 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 
 
 def _regular(name: str) -> str | None:
-    """The path of the regular file, there or to be made, that a name means by way of links; None for a stream."""
+    """The path of the regular file, there or to be made, that a name means by way of links; None for a stream.
+
+    Raises ValueError for a database, such as an archive of many graphs, which one file would replace."""
     if name == STANDARD:
         return None
     try:
@@ -273,7 +282,12 @@ def _regular(name: str) -> str | None:
         return os.path.realpath(name)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "it is a directory")
-    return os.path.realpath(name) if stat.S_ISREG(mode) else None
+    if not stat.S_ISREG(mode):
+        return None
+    with suppress(OSError), open(name, "rb") as file:
+        if file.read(len(DATABASE)) == DATABASE:
+            raise ValueError("it is a database (an archive?), which this would replace; name another file")
+    return os.path.realpath(name)
 
 
 def _mode(target: str) -> int:

@@ -95,11 +95,7 @@ def _claims(raw: bytes, path: str) -> bool:
 def split(path: str) -> tuple[str, str | None]:
     """A path and what follows ``#``, unless a file of the whole name is there."""
     name, mark, wanted = path.rpartition("#")
-    try:
-        there = Path(path).exists()
-    except (OSError, ValueError):  # the whole is no name that a file can have
-        there = False
-    return (name, wanted) if mark and name and not there else (path, None)
+    return (name, wanted) if mark and name and not atomic.is_there(path) else (path, None)
 
 
 def _chosen(kept: list[Kept], path: str, wanted: str | None) -> Kept:

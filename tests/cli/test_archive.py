@@ -313,3 +313,49 @@ def test_a_cell_shows_what_was_found_as_a_table(archive: Archive) -> None:
     assert str(found) == shown["text/plain"] and str(found).startswith("name")
     a = mgraph.Value(2.0, name="a")
     assert archive.keep(a * a, "square", tag="latest").number == 1
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["edit", "neuron.json", "--title", "x", "-o", "course.mgraph"],
+        ["run", "neuron.json", "--save", "course.mgraph"],
+        ["archive", "get", "course.mgraph#neuron", "-o", "course.mgraph"],
+        ["verify", "neuron.json", "-q", "--junit", "course.mgraph"],
+        ["draw", "neuron.json", "link.svg"],
+    ],
+)
+def test_no_file_is_written_over_an_archive(call: Cli, tmp_path: Path, argv: list[str]) -> None:
+    NEURON.save(tmp_path / "neuron.json")
+    call("archive", "init", "course.mgraph")
+    call("archive", "keep", "neuron.json", "--archive", "course.mgraph")
+    (tmp_path / "link.svg").symlink_to("course.mgraph")
+    before = (tmp_path / "course.mgraph").read_bytes()
+    done = call(*argv)
+    assert done.returncode == 2 and "it is a database (an archive?), which this would replace" in done.stderr
+    with pytest.raises(mgraph.MgraphError, match="it is a database"):
+        NEURON.save(tmp_path / "course.mgraph")
+    assert (tmp_path / "course.mgraph").read_bytes() == before
+
+
+def test_a_file_whose_name_has_a_hash_comes_before_an_archive(call: Cli, tmp_path: Path) -> None:
+    call("archive", "init", "course.mgraph")
+    call("archive", "keep", SAMPLES / "neuron.json", "--archive", "course.mgraph")
+    other = NEURON.with_leaves({"x1": 77.0})
+    for name in ("#neuron", "course.mgraph#neuron"):
+        kept = call("run", name, "--out", "x1", env={"MGRAPH_ARCHIVE": "course.mgraph"})
+        assert " 0.5 " in kept.stdout
+        other.save(tmp_path / name)
+        assert " 77.0 " in call("run", name, "--out", "x1", env={"MGRAPH_ARCHIVE": "course.mgraph"}).stdout
+    assert "no archive is named" in call("run", "#lost", env={"MGRAPH_ARCHIVE": ""}).stderr
+
+
+def test_what_is_kept_elsewhere_keeps_its_name(call: Cli) -> None:
+    for name in ("one", "two"):
+        call("archive", "init", f"{name}.mgraph")
+    call("archive", "keep", SAMPLES / "neuron.json", "--as", "lesson/2", "--archive", "one.mgraph")
+    for path in ("one.mgraph#lesson/2@1", "#lesson/2", "one.mgraph"):
+        done = call("archive", "keep", path, "--archive", "two.mgraph", env={"MGRAPH_ARCHIVE": "one.mgraph"})
+        assert done.stdout.splitlines()[1].startswith("lesson/2@1 "), done.stderr
+    done = call("archive", "keep", f"one.mgraph#{NEURON.digest[:20]}", "--archive", "two.mgraph")
+    assert done.returncode == 2 and "it has no name; choose one: --as NAME" in done.stderr

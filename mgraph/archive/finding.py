@@ -29,7 +29,7 @@ from mgraph.archive import subgraphs, tables
 from mgraph.archive.hits import Hit
 from mgraph.archive.lots import AT_ONCE
 from mgraph.archive.naming import called, resolve
-from mgraph.archive.parcels import prepared, words
+from mgraph.archive.parcels import entry, prepared, words
 from mgraph.archive.query import Asked, Query, parsed
 from mgraph.archive.references import parsed as reference_of
 from mgraph.archive.shelves import Shelves
@@ -94,7 +94,7 @@ class _Search:
             if value.endswith("*") and word == words(value)[-1]:
                 found.append(self._begins(word))
                 continue
-            term = self.term("word", word[:100])
+            term = self.term("word", entry(word))
             if term is not None and sure:
                 self.words.append(term)
             found.append(self.posted(term, sure))
@@ -114,7 +114,7 @@ class _Search:
 
     def input(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That an input has a name."""
-        return self.posted(self.term("input", value), sure)
+        return self.posted(self.term("input", entry(value)), sure)
 
     def nodes(self, value: str, sure: bool) -> ColumnElement[bool]:
         """How many nodes there are."""

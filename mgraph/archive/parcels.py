@@ -19,6 +19,7 @@ from mgraph.document.wiring import Wiring
 _WORD = re.compile(r"\w*[^\W\d]\w*")
 _UNNAMED = re.compile(r"n[0-9]+")
 """The ids that recording gives to values without a name."""
+_ENTRY = 100
 WORDS = 1_000
 """Different words by which a document is found at most."""
 TITLE, TEXT, NODE = 8, 4, 1
@@ -48,7 +49,7 @@ def prepared(wiring: Wiring) -> Parcel:
     """The parcel of a checked document."""
     content = canonical(wiring.document)
     structure, recipe = digests(wiring)
-    title = storable(wiring.document.get("title", ""))
+    title = printed(wiring.document.get("title", ""))
     found = hashlib.sha256(content).digest()
     marks = sorted(subgraphs.kept(wiring))
     facts = _raw(recipe), _raw(structure), title, len(wiring)
@@ -57,11 +58,6 @@ def prepared(wiring: Wiring) -> Parcel:
 
 def _raw(digest: str) -> bytes:
     return bytes.fromhex(digest.removeprefix("sha256:"))
-
-
-def storable(text: str) -> str:
-    """The text of a document as both databases hold it beside the document: PostgreSQL has no NUL in a text."""
-    return text.replace("\0", "\ufffd")
 
 
 @lru_cache(maxsize=4_096)
@@ -92,7 +88,7 @@ def _terms(wiring: Wiring, title: str) -> Terms:
 def _add_input(found: Terms, *names: str) -> None:
     for name in names:
         if name and len(found) < WORDS:
-            found["input", storable(name)] = NODE
+            found["input", entry(name)] = NODE
 
 
 def _add(found: Terms, text: str, weight: int) -> None:
@@ -101,13 +97,23 @@ def _add(found: Terms, text: str, weight: int) -> None:
     for word in words(text):
         if len(found) >= WORDS:
             return
-        found["word", word[:100]] = max(weight, found.get(("word", word[:100]), 0))
+        found["word", entry(word)] = max(weight, found.get(("word", entry(word)), 0))
+
+
+def printed(text: str) -> str:
+    """A document's text for a column of its own: PostgreSQL's have no NUL."""
+    return text.replace("\0", "\ufffd")
+
+
+def entry(text: str) -> str:
+    """A name or a word in the index, which holds the first characters: PostgreSQL has no index of long texts."""
+    return printed(text[:_ENTRY])
 
 
 def add_name(terms: Terms, name: str) -> None:
     """Add the terms of a name that a document is kept under."""
     for word in words(name):
-        key = "word", word[:100]
+        key = "word", entry(word)
         terms[key] = max(TITLE, terms.get(key, 0))
 
 

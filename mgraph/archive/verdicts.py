@@ -23,10 +23,10 @@ from mgraph.archive.finding import find
 from mgraph.archive.hits import Hit
 from mgraph.archive.lots import next_id, put
 from mgraph.archive.moments import ago, now
-from mgraph.archive.parcels import storable
+from mgraph.archive.parcels import printed
 from mgraph.archive.shelves import Shelves
 from mgraph.document import model
-from mgraph.errors import MgraphError
+from mgraph.errors import FileError, MgraphError
 from mgraph.graph import Graph
 
 EXACT, WITHIN, DIFFERS, NOTHING = "exact", "within", "differs", "nothing"
@@ -59,10 +59,12 @@ class Verdict(NamedTuple):
         return self.verdict != DIFFERS
 
 
-def judged(content: bytes, differences: bool) -> Verdict:
-    """The verdict on a document, by its canonical bytes."""
+def judged(content: bytes | FileError, differences: bool) -> Verdict:
+    """The verdict on a document, by its canonical bytes, or by why there are none."""
     start = time.perf_counter()
     try:
+        if isinstance(content, FileError):
+            raise content
         graph = Graph._of(model.parse(content))
         report = graph.verify(finite_differences=differences)
     except MgraphError as error:
@@ -85,7 +87,8 @@ def verify(
     Those that this mgraph has judged within ``max_age``, or in a verification of the same query that did not end,
     are left out. Yields how many are done, of how many, and the verdict.
     """
-    hits, begun = _begin(database, query, max_age)
+    key = f"{'verifying' if differences else 'replaying'} {query}"
+    hits = _begin(database, key, query, max_age)
     done = 0
     with _pool(jobs) as judge:
         lots = (hits[start : start + _LOT] for start in range(0, len(hits), _LOT))
@@ -98,7 +101,7 @@ def verify(
             for each in found:
                 done += 1
                 yield done, len(hits), each
-    _end(database, begun)
+    _end(database, key)
 
 
 class _pool:  # noqa: N801  # a context manager
@@ -114,7 +117,7 @@ class _pool:  # noqa: N801  # a context manager
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def __call__(self, contents: Sequence[bytes], differences: bool) -> Iterable[Verdict]:
+    def __call__(self, contents: Sequence[bytes | FileError], differences: bool) -> Iterable[Verdict]:
         if self._pool is None:
             return (judged(content, differences) for content in contents)
         with _killed_told():
@@ -137,9 +140,8 @@ def _killed_told() -> Iterator[None]:
         ) from None
 
 
-def _begin(database: Database, query: str, max_age: timedelta | None) -> tuple[list[Hit], str]:
-    """The documents to judge. That it has begun is noted until :func:`_end`."""
-    key = f"verifying {query}"
+def _begin(database: Database, key: str, query: str, max_age: timedelta | None) -> list[Hit]:
+    """The documents to judge. That it has begun is noted under ``key`` until :func:`_end`."""
     of = tables.info.c
     with database.writing() as connection:
         hits = find(connection, query, limit=None)
@@ -152,7 +154,7 @@ def _begin(database: Database, query: str, max_age: timedelta | None) -> tuple[l
             fresh = _judged_since(connection, began)
         if max_age is not None:
             fresh |= _judged_since(connection, ago(max_age))
-    return [hit for hit in hits if hit.document not in fresh], key
+    return [hit for hit in hits if hit.document not in fresh]
 
 
 def _judged_since(connection: Connection, moment: str) -> set[int]:
@@ -165,11 +167,18 @@ def _end(database: Database, key: str) -> None:
         connection.execute(delete(tables.info).where(tables.info.c.key == key))
 
 
-def _contents(database: Database, hits: Sequence[Hit]) -> list[bytes]:
+def _contents(database: Database, hits: Sequence[Hit]) -> list[bytes | FileError]:
+    """Of each document the canonical bytes, or what is wrong with it: one that is damaged keeps none of the others."""
+    found: list[bytes | FileError] = []
     with database.reading() as connection:
         shelves = Shelves(connection)
         shelves.read_ahead(hit.document for hit in hits)
-        return [shelves.content(hit.document) for hit in hits]
+        for hit in hits:
+            try:
+                found.append(shelves.content(hit.document))
+            except FileError as error:
+                found.append(error)
+    return found
 
 
 def write(database: Database, documents: Sequence[int], verdicts: Sequence[Verdict]) -> None:
@@ -183,8 +192,8 @@ def write(database: Database, documents: Sequence[int], verdicts: Sequence[Verdi
                 "document": document,
                 "verdict": each.verdict,
                 "ulps": float(each.ulps),
-                "node": storable(each.node),
-                "said": storable(each.said),
+                "node": printed(each.node),
+                "said": printed(each.said),
                 "mgraph": __version__,
                 "engine": "reference",
                 "python": platform.python_version(),

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT, SMALL
 
 import mgraph
-from mgraph.archive import verdicts
+from mgraph.archive import tables, verdicts
 from mgraph.archive.archive import Archive
 from mgraph.errors import MgraphError
 
@@ -81,3 +81,25 @@ def test_processes_judge_alike(course: Archive) -> None:
     alone = [each._replace(seconds=0) for _, _, each in course.verify()]
     together = [each._replace(seconds=0) for _, _, each in course.verify(jobs=2)]
     assert alone == together
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_damaged_document_keeps_no_other_from_being_judged(course: Archive, jobs: int) -> None:
+    with course._database.writing() as connection:
+        damaged = course.find("name:tanh")[0].document
+        body = connection.execute(tables.body.select().where(tables.body.c.document == damaged)).mappings().one()
+        connection.execute(tables.body.delete().where(tables.body.c.document == damaged))
+        connection.execute(tables.body.insert(), [{**body, "bytes": b"?"}])
+    found = [each for _, _, each in course.verify(jobs=jobs)]
+    assert len(found) == len(SMALL) + 1
+    (said,) = [each.said for each in found if each.reference == "tanh@1"]
+    assert said.startswith("a body cannot be unpacked")
+    assert [hit.name for hit in course.find("failing: and name:tanh")] == ["tanh"]
+
+
+def test_what_was_judged_without_differences_is_not_done(course: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "_LOT", 2)
+    begun = course.verify(differences=False)
+    next(begun)
+    begun.close()
+    assert len(list(course.verify())) == len(SMALL) + 1

@@ -15,10 +15,10 @@ from mgraph.archive.exchange import Brought
 from mgraph.archive.hits import Hits
 from mgraph.archive.keeping import Offer, Receipt
 from mgraph.archive.listing import Details, Listed, Logged
-from mgraph.archive.moments import now
+from mgraph.archive.moments import moment, now
 from mgraph.archive.origins import kept_at
 from mgraph.archive.parcels import prepared
-from mgraph.archive.references import Reference, checked, parsed, sound
+from mgraph.archive.references import VALUE_LIMIT, Reference, checked, parsed, sound
 from mgraph.archive.shelves import Shelves
 from mgraph.archive.verdicts import Past, Verdict
 from mgraph.document.collector import collector_paused
@@ -89,18 +89,17 @@ class Archive:
         compact: bool = False,
     ) -> Sequence[Receipt]:
         """Keep prepared documents, all or none."""
-        moment, offered = now(), list(offers)
+        at, offered = now(), list(offers)
         wanted = [checked(tag, "a tag") for tag in tags]
-        given = _labels(labels or {})
-        sound(note, "a note")
+        given, note = _labels(labels or {}), sound(note, "a note")
         with self._database.writing() as connection:
-            receipts = keeping.keep(connection, moment, offered, note, compact)
+            receipts = keeping.keep(connection, at, offered, note, compact)
             for receipt in receipts if wanted else ():
                 found = naming.resolve(connection, Reference(receipt.name, number=receipt.number))
                 for tag in wanted:
-                    naming.set_tag(connection, moment, found, tag)
+                    naming.set_tag(connection, at, found, tag)
             for name in {receipt.name: None for receipt in receipts} if given else ():
-                naming.set_labels(connection, moment, name, given)
+                naming.set_labels(connection, at, name, given)
         return receipts
 
     def get(self, reference: str) -> Graph:
@@ -224,9 +223,9 @@ class Archive:
 
     def tag(self, reference: str, tag: str) -> None:
         """Let a tag point at a version of a name."""
-        moment = now()
+        at = now()
         with self._database.writing() as connection:
-            naming.set_tag(connection, moment, naming.resolve(connection, parsed(reference)), checked(tag, "a tag"))
+            naming.set_tag(connection, at, naming.resolve(connection, parsed(reference)), checked(tag, "a tag"))
 
     def untag(self, name: str, tag: str) -> None:
         """Take a tag off a name."""
@@ -254,13 +253,13 @@ class Archive:
         Returns how many versions and how many documents were removed.
         """
         with self._database.writing() as connection:
-            return naming.prune(connection, now(), before)
+            return naming.prune(connection, now(), moment(before))
 
 
 def _labels(given: Mapping[str, str | None]) -> dict[str, str | None]:
     """Labels whose keys and values both databases hold."""
     return {
-        checked(key, "a label's key"): value if value is None else sound(value, "a label's value")
+        checked(key, "a label's key"): None if value is None else sound(value, "a label's value", VALUE_LIMIT)
         for key, value in given.items()
     }
 

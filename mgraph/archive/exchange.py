@@ -198,7 +198,7 @@ def _put_documents(
 
 def _put_versions(connection: Connection, rows: Iterable[dict[str, Any]], ids: Mapping[str, int]) -> None:
     versions, forgotten = [], []
-    for number, row in enumerate(rows, next_id(connection, tables.version)):
+    for number, row in enumerate(rows, next_id(connection, *tables.LOGGED)):
         kept = {key: value for key, value in row.items() if key not in ("digest", "forgotten")}
         kept |= {"id": number, "document": ids[row["digest"]], "source": orjson.dumps(row["source"]).decode()}
         versions.append(kept)
@@ -229,7 +229,8 @@ def _append(connection: Connection, table: Table, rows: list[dict[str, Any]]) ->
     names = list(rows[0])
     held = Counter(tuple(row) for row in connection.execute(select(*(table.c[name] for name in names))))
     new = list(_beyond(rows, held))
-    put(connection, table, [{"id": number, **row} for number, row in enumerate(new, next_id(connection, table))])
+    first = next_id(connection, *(tables.LOGGED if table in tables.LOGGED else [table]))
+    put(connection, table, [{"id": number, **row} for number, row in enumerate(new, first)])
     return len(new)
 
 

@@ -144,7 +144,7 @@ def _versions(
 ) -> list[tuple[int, bool]]:
     """The version of each name that holds its document: its newest one, else a new one. Whether it is new, too."""
     newest = _newest(connection, {offer.name for offer in offers})
-    first = next_id(connection, tables.version)
+    first = next_id(connection, *tables.LOGGED)
     rows: list[dict[str, object]] = []
     found = []
     for offer in offers:

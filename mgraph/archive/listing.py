@@ -102,7 +102,8 @@ def listed(connection: Connection, pattern: str) -> list[Listed]:
     )
     tags: dict[str, dict[str, int]] = defaultdict(dict)
     tagged = select(_TAG.name, _TAG.tag, _VERSION.number).join(tables.version, _VERSION.id == _TAG.version)
-    for name, tag, number in connection.execute(tagged.where(which).order_by(_TAG.name, _TAG.tag)):
+    there = _VERSION.id.not_in(select(tables.forgotten.c.version))
+    for name, tag, number in connection.execute(tagged.where(which, there).order_by(_TAG.name, _TAG.tag)):
         tags[name][tag] = number
     return [
         Listed(name, number, versions, tags.get(name, {}), title, nodes, at, f"sha256:{bytes(digest).hex()}")
@@ -157,14 +158,16 @@ def logged(connection: Connection, name: str | None) -> list[Logged]:
     if name is not None:
         versions, events = versions.where(_VERSION.name == name), events.where(_EVENT.name == name)
     found = []
-    for row in connection.execute(versions.order_by(_VERSION.id)):
+    for row in connection.execute(versions):
         detail = {"version": row.number, "digest": f"sha256:{bytes(row.digest).hex()}", "mgraph": row.mgraph}
         detail |= {"note": row.note} if row.note else {}
-        found.append(Logged(row.at, row.by, "keep", row.name, {**detail, "source": orjson.loads(row.source)}))
+        detail["source"] = orjson.loads(row.source)
+        found.append((row.id, Logged(row.at, row.by, "keep", row.name, detail)))
     found += [
-        Logged(row.at, row.by, row.verb, row.name, orjson.loads(row.detail))
-        for row in connection.execute(events.order_by(_EVENT.id))
+        (row.id, Logged(row.at, row.by, row.verb, row.name, orjson.loads(row.detail)))
+        for row in connection.execute(events)
     ]
     if name is not None and not found:
         resolve(connection, parsed(name))  # which says what comes near
-    return sorted(found, key=lambda each: (each.at, each.verb != "keep"))
+    found.sort(key=lambda each: (each[1].at, each[0]))
+    return [each for _, each in found]

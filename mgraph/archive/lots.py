@@ -19,9 +19,9 @@ def in_lots(values: Iterable[_T]) -> Iterator[list[_T]]:
     return (found[start : start + AT_ONCE] for start in range(0, len(found), AT_ONCE))
 
 
-def next_id(connection: Connection, table: Table) -> int:
-    """The first free id. Writers take turns, so it stays free until the transaction ends."""
-    return 1 + (connection.execute(select(func.max(table.c.id))).scalar() or 0)
+def next_id(connection: Connection, *tables: Table) -> int:
+    """The first id that is free in all these tables. Writers take turns, so it stays free while this one writes."""
+    return 1 + max(connection.execute(select(func.max(table.c.id))).scalar() or 0 for table in tables)
 
 
 def put(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:

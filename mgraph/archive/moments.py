@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from mgraph.archive.references import sound
+from mgraph.errors import FileError, shown
+
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Moment(NamedTuple):
@@ -28,7 +31,7 @@ def ago(age: timedelta) -> str:
     made again with the same content."""
     stopped = os.environ.get("SOURCE_DATE_EPOCH", "")
     at = datetime.fromtimestamp(int(stopped), UTC) if re.fullmatch("[0-9]{1,11}", stopped) else datetime.now(UTC)
-    return (at - age).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (at - age).strftime(_FORMAT)
 
 
 def _user() -> str:
@@ -36,3 +39,12 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user may have no name
         return "unknown"
+
+
+def moment(text: str) -> str:
+    """A text that is a moment as it is kept, ``2026-01-31T12:00:00Z``. Raises FileError."""
+    try:
+        datetime.strptime(text, _FORMAT)
+    except ValueError:
+        raise FileError(f"{shown(text)} is not a moment such as 2026-01-31T12:00:00Z") from None
+    return text

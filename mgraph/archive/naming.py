@@ -118,6 +118,8 @@ def _missing(connection: Connection, reference: Reference) -> str:
     if not numbers:
         names = connection.execute(select(_VERSION.name).distinct().order_by(_VERSION.name).limit(1_000)).scalars()
         return f"no graph {shown(name)} is kept here.{nearest(name, names)}".rstrip(".")
+    if reference.tag is not None and (number := _tagged(connection, name, reference.tag)) is not None:
+        reference = Reference(name, number=number)
     kept = [number for number, forgotten in numbers if forgotten is None]
     if not kept:
         return f"{shown(name)} was forgotten; to undo that: mgraph archive forget --undo {name}"
@@ -130,6 +132,12 @@ def _missing(connection: Connection, reference: Reference) -> str:
     return f"{shown(name)} has no tag {shown(reference.tag)}{known}"
 
 
+def _tagged(connection: Connection, name: str, tag: str) -> int | None:
+    """The number of the version that a tag points at, be it forgotten; None where there is no such tag."""
+    query = select(_VERSION.number).join(tables.tag, _TAG.version == _VERSION.id)
+    return connection.execute(query.where(_TAG.name == name, _TAG.tag == tag)).scalar()
+
+
 def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:12])) + ", …" * (len(numbers) > 12)
 
@@ -137,7 +145,7 @@ def _listed(numbers: Sequence[int]) -> str:
 def note(connection: Connection, moment: Moment, verb: str, name: str, **detail: Any) -> None:
     """Write down what was done."""
     row = {
-        "id": next_id(connection, tables.event_log),
+        "id": next_id(connection, *tables.LOGGED),
         "at": moment.at,
         "by": moment.by,
         "verb": verb,
@@ -150,22 +158,21 @@ def note(connection: Connection, moment: Moment, verb: str, name: str, **detail:
 def set_tag(connection: Connection, moment: Moment, found: Found, tag: str) -> None:
     """Let a tag of a name point at one of its versions. Every move is written down. Raises FileError."""
     named(found)
-    key = and_(_TAG.name == found.name, _TAG.tag == tag)
-    before = connection.execute(
-        select(_VERSION.number).join(tables.tag, _TAG.version == _VERSION.id).where(key)
-    ).scalar()
+    before = _tagged(connection, found.name, tag)
     if before == found.number:
         return
-    connection.execute(delete(tables.tag).where(key))
+    connection.execute(delete(tables.tag).where(_TAG.name == found.name, _TAG.tag == tag))
     put(connection, tables.tag, [{"name": found.name, "tag": tag, "version": found.version}])
     note(connection, moment, "tag", found.name, tag=tag, before=before, now=found.number)
 
 
 def remove_tag(connection: Connection, moment: Moment, name: str, tag: str) -> None:
     """Take a tag off a name. Raises FileError if it is not there."""
-    found = resolve(connection, Reference(name, tag=tag))
+    before = _tagged(connection, name, tag)
+    if before is None:
+        raise FileError(_missing(connection, Reference(name, tag=tag)))
     connection.execute(delete(tables.tag).where(_TAG.name == name, _TAG.tag == tag))
-    note(connection, moment, "tag", name, tag=tag, before=found.number, now=None)
+    note(connection, moment, "tag", name, tag=tag, before=before, now=None)
 
 
 def set_labels(connection: Connection, moment: Moment, name: str, labels: Mapping[str, str | None]) -> None:
@@ -196,9 +203,13 @@ def forget(connection: Connection, moment: Moment, reference: Reference) -> list
 
 def remember(connection: Connection, moment: Moment, reference: Reference) -> list[int]:
     """Undo :func:`forget`. Returns the versions' numbers. Raises FileError if nothing was forgotten."""
+    if reference.digest is not None:
+        raise FileError(f"{reference}: name the version to bring back, NAME@VERSION; mgraph archive log says which")
     which = [_VERSION.name == reference.name]
     if reference.number is not None:
         which.append(_VERSION.number == reference.number)
+    elif reference.tag is not None:
+        which.append(_VERSION.number == _tagged(connection, reference.name, reference.tag))
     rows = connection.execute(
         select(_VERSION.id, _VERSION.number)
         .join(tables.forgotten, _FORGOTTEN.version == _VERSION.id)
@@ -231,13 +242,17 @@ def prune(connection: Connection, moment: Moment, before: str) -> tuple[int, int
     )
     gone = connection.execute(query).scalars().all()
     for lot in in_lots(gone):
-        connection.execute(delete(tables.tag).where(_TAG.version.in_(lot)))
+        tagged = select(_TAG.name, _TAG.tag).where(_TAG.version.in_(lot)).order_by(_TAG.name, _TAG.tag)
+        for name, tag in connection.execute(tagged).all():
+            remove_tag(connection, moment, name, tag)
         connection.execute(delete(tables.forgotten).where(_FORGOTTEN.version.in_(lot)))
     renamed: set[int] = set()
     for lot in in_lots(gone):
         renamed |= set(connection.execute(select(_VERSION.document).where(_VERSION.id.in_(lot))).scalars())
         connection.execute(delete(tables.version).where(_VERSION.id.in_(lot)))
-    connection.execute(delete(tables.label).where(_LABEL.name.not_in(select(_VERSION.name))))
+    unnamed = select(_LABEL.name, _LABEL.key).where(_LABEL.name.not_in(select(_VERSION.name)))
+    for name, key in connection.execute(unnamed.order_by(_LABEL.name, _LABEL.key)).all():
+        set_labels(connection, moment, name, {key: None})
     removed = 0
     while count := _remove_unnamed(connection, before):
         removed += count

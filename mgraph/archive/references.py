@@ -9,7 +9,9 @@ from mgraph.errors import FileError, shown
 
 NAME_LIMIT = 200
 """Characters in a name, a tag or a label's key at most."""
-_DIGEST = re.compile(r"sha256:([0-9a-f]{1,64})")
+VALUE_LIMIT = 400
+"""Characters in a label's value at most: PostgreSQL has no index of longer ones."""
+_DIGEST = re.compile(r"sha256:([0-9a-fA-F]{1,64})")
 _VERSION = re.compile(r"(.+)@([0-9]{1,9})", re.DOTALL)
 
 
@@ -31,7 +33,7 @@ class Reference(NamedTuple):
 def parsed(text: str) -> Reference:
     """The reference that a text means. Raises FileError."""
     if found := _DIGEST.fullmatch(text):
-        return Reference(digest=found[1])
+        return Reference(digest=found[1].lower())
     if text.startswith("sha256:"):
         raise FileError(f"{shown(text)} is no digest: after sha256: come 1 to 64 of the digits 0-9 and a-f")
     if found := _VERSION.fullmatch(text):
@@ -63,10 +65,15 @@ def checked(text: str, what: str) -> str:
     return text
 
 
-def sound(text: str, what: str) -> str:
-    """A text that both databases hold, as it was given. Raises FileError for a NUL and half a pair of UTF-16."""
+def sound(text: str, what: str, limit: int = 1_000_000) -> str:
+    """A text that both databases hold, as it was given.
+
+    Raises FileError for a NUL, half a pair of UTF-16, and more than ``limit`` characters.
+    """
     if not isinstance(text, str):
         raise TypeError(f"{what} is a str, not {type(text).__name__}")
+    if len(text) > limit:
+        raise FileError(f"{what} has at most {limit:,} characters, not {len(text):,}")
     if strange := re.search("[\0\ud800-\udfff]", text):
         raise FileError(f"{shown(text)} cannot be {what}: no text has a character {shown(strange[0])}")
     return text

@@ -121,6 +121,9 @@ event_log = Table(
     Column("detail", Text, nullable=False),
 )
 
+LOGGED = version, event_log
+"""What the log tells. Their ids count together, so they are in the order in which things were done."""
+
 verdict = Table(
     "verdict",
     metadata,

@@ -147,6 +147,99 @@ def test_pruning_keeps_the_number_of_the_newest_version_and_a_base(archive: Arch
     assert archive.keep(NEURON, "neuron").number == 4
 
 
+def test_no_tag_is_set_on_what_has_no_name(archive: Archive) -> None:
+    for graph in variants(3):
+        archive.keep(graph, "neuron")
+    archive.forget("neuron")
+    with pytest.raises(FileError, match=r"no name holds sha256:[0-9a-f]{12} any more"):
+        archive.tag(variants(3)[1].digest, "exam")
+
+
+def test_a_tag_on_a_forgotten_version(archive: Archive) -> None:
+    for graph in variants(3):
+        archive.keep(graph, "neuron")
+    archive.tag("neuron@2", "exam")
+    archive.forget("neuron:exam")
+    archive.forget("neuron@3")
+    assert archive.list()[0].tags == {}
+    with pytest.raises(FileError, match="version 2 of 'neuron' was forgotten; there are 1"):
+        archive["neuron:exam"]
+    assert archive.forget("neuron:exam", undo=True) == [2]
+    assert archive.show("neuron").versions == [1, 2]
+    archive.forget("neuron@2")
+    archive.untag("neuron", "exam")
+    with pytest.raises(FileError, match="'neuron' has no tag 'exam'; it has none"):
+        archive.untag("neuron", "exam")
+
+
+@pytest.mark.parametrize("before", ["30d", "2026-01-31", "yesterday", ""])
+def test_what_is_no_moment_prunes_nothing(archive: Archive, before: str) -> None:
+    archive.keep(NEURON, "neuron")
+    archive.forget("neuron")
+    with pytest.raises(FileError, match="is not a moment such as 2026-01-31T12:00:00Z"):
+        archive.prune(before)
+    assert archive.forget("neuron", undo=True) == [1]
+
+
+def test_the_log_has_the_order_in_which_things_were_done(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")  # all in one second
+    a, b = variants(2)
+    archive.keep(a, "neuron", tag="latest", labels={"author": "ada"})
+    archive.forget("neuron")
+    archive.keep(b, "neuron", tag="latest")
+    archive.forget("neuron")
+
+    def told() -> list[tuple[object, ...]]:
+        return [(each.verb, *map(each.detail.get, ("version", "now"))) for each in archive.log()]
+
+    kept = ("keep", 1, None), ("keep", 2, None)
+    events = [
+        ("tag", None, 1),
+        ("label", None, "ada"),
+        ("forget", None, None),
+        ("tag", None, 2),
+        ("forget", None, None),
+    ]
+    assert told() == [kept[0], *events[:3], kept[1], *events[3:]]
+    archive.prune("2999-01-01T00:00:00Z")
+    archive.keep(b, "neuron")
+    off = ("tag", None, None), ("label", None, None)
+    assert told() == [*events, *off, ("prune", None, None), kept[0]]
+
+
+def test_texts_that_a_database_cannot_hold(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive.keep(NEURON, "neuron")
+    for text in ("a\0b", "a\udcff"):
+        with pytest.raises(FileError, match="cannot be a note: no text has a character"):
+            archive.keep(variants(1)[0], "other", note=text)
+        with pytest.raises(FileError, match="cannot be a label's value: no text has a character"):
+            archive.label("neuron", {"author": text})
+    with pytest.raises(FileError, match="a label's value has at most 400 characters, not 401"):
+        archive.label("neuron", {"author": "a" * 401})
+    with pytest.raises(TypeError, match="a label's value is a str, not int"):
+        archive.label("neuron", {"level": 3})  # type: ignore[dict-item]
+    with pytest.raises(FileError, match="no text has a character"):
+        archive.list("a\udcff")
+    monkeypatch.setenv("MGRAPH_USER", "a\udcff")
+    with pytest.raises(FileError, match="no text has a character"):
+        archive.keep(variants(1)[0], "other")
+    assert [(each.name, archive.show(each.name).labels) for each in archive.list()] == [("neuron", {})]
+
+
+def test_a_document_with_any_text_is_kept(archive: Archive) -> None:
+    longest = "".join(map(chr, range(0x4E00, 0x4E00 + 1_000)))
+    for k, text in enumerate(("a\0b", longest, "\u202e\U0010ffff")):
+        document = NEURON.document
+        document["title"] = document["nodes"][0]["label"] = text
+        document["meta"] = {text: [text, "\0"]}
+        graph = mgraph.Graph(document)
+        archive.keep(graph, f"text {k}", labels={"key": longest[:400]})
+        assert archive[f"text {k}"].to_bytes() == graph.to_bytes()
+    assert [hit.name for hit in archive.find(f"input:{longest}")] == ["text 1"]
+    assert [each.verdict for _, _, each in archive.verify()] == ["exact"] * 3
+    assert archive.check(3).ok
+
+
 def test_what_is_kept_is_never_changed(archive: Archive) -> None:
     archive.keep(NEURON, "neuron")
     for table in (tables.document, tables.body, tables.version):

@@ -8,7 +8,19 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from mgraph.archive import bag, checkup, exchange, finding, keeping, listing, naming, quick, unbagging, verdicts
+from mgraph.archive import (
+    bag,
+    checkup,
+    exchange,
+    finding,
+    forgetting,
+    keeping,
+    listing,
+    naming,
+    quick,
+    unbagging,
+    verdicts,
+)
 from mgraph.archive.checkup import Checkup
 from mgraph.archive.database import Database
 from mgraph.archive.exchange import Brought
@@ -243,7 +255,7 @@ class Archive:
 
         Returns the versions' numbers.
         """
-        act = naming.remember if undo else naming.forget
+        act = forgetting.remember if undo else forgetting.forget
         with self._database.writing() as connection:
             return act(connection, now(), parsed(reference))
 
@@ -253,7 +265,7 @@ class Archive:
         Returns how many versions and how many documents were removed.
         """
         with self._database.writing() as connection:
-            return naming.prune(connection, now(), moment(before))
+            return forgetting.prune(connection, now(), moment(before))
 
 
 def _labels(given: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -1,22 +1,18 @@
-"""Which kept document a reference means; tags and labels; what is forgotten, and what is removed."""
+"""Which kept document a reference means; the tags and labels of names, and the log of what was done to them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Select, and_, delete, exists, select
+from sqlalchemy import Connection, Select, and_, delete, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from mgraph.archive import tables
-from mgraph.archive.lots import in_lots, next_id, put
+from mgraph.archive.lots import next_id, put
 from mgraph.archive.moments import Moment
-from mgraph.archive.parcels import prepared
-from mgraph.archive.postings import reindex
 from mgraph.archive.references import Reference
-from mgraph.archive.shelves import Shelves
-from mgraph.document.wiring import Wiring
 from mgraph.errors import FileError, nearest, shown
 
 _VERSION, _FORGOTTEN, _TAG, _LABEL = tables.version.c, tables.forgotten.c, tables.tag.c, tables.label.c
@@ -36,7 +32,7 @@ def resolve(connection: Connection, reference: Reference) -> Found:
     """What a reference means. Raises FileError, with what comes near."""
     if reference.digest is not None:
         return _by_digest(connection, reference.digest)
-    query = _versions().where(_VERSION.name == reference.name, _FORGOTTEN.version.is_(None))
+    query = versions().where(_VERSION.name == reference.name, _FORGOTTEN.version.is_(None))
     if reference.number is not None:
         query = query.where(_VERSION.number == reference.number)
     elif reference.tag is not None:
@@ -56,7 +52,8 @@ def named(found: Found) -> Found:
     return found
 
 
-def _versions() -> Select[Any]:
+def versions() -> Select[Any]:
+    """Every version, with its document's digest; ``forgotten`` is joined for a condition on it."""
     doc = tables.document
     return (
         select(_VERSION.id, _VERSION.name, _VERSION.number, _VERSION.document, doc.c.digest)
@@ -98,7 +95,7 @@ def _by_digest(connection: Connection, digits: str) -> Found:
         which = ", ".join(f"sha256:{bytes(row.digest).hex()[: len(digits) + 4]}" for row in rows[:8])
         raise FileError(f"sha256:{digits} begins more than one digest: {which}{', …' * (len(rows) > 8)}")
     version = connection.execute(
-        _versions()
+        versions()
         .where(_VERSION.document == rows[0].id, _FORGOTTEN.version.is_(None))
         .order_by(_VERSION.id.desc())
         .limit(1)
@@ -118,7 +115,7 @@ def _missing(connection: Connection, reference: Reference) -> str:
     if not numbers:
         names = connection.execute(select(_VERSION.name).distinct().order_by(_VERSION.name).limit(1_000)).scalars()
         return f"no graph {shown(name)} is kept here.{nearest(name, names)}".rstrip(".")
-    if reference.tag is not None and (number := _tagged(connection, name, reference.tag)) is not None:
+    if reference.tag is not None and (number := tagged_number(connection, name, reference.tag)) is not None:
         reference = Reference(name, number=number)
     kept = [number for number, forgotten in numbers if forgotten is None]
     if not kept:
@@ -132,7 +129,7 @@ def _missing(connection: Connection, reference: Reference) -> str:
     return f"{shown(name)} has no tag {shown(reference.tag)}{known}"
 
 
-def _tagged(connection: Connection, name: str, tag: str) -> int | None:
+def tagged_number(connection: Connection, name: str, tag: str) -> int | None:
     """The number of the version that a tag points at, be it forgotten; None where there is no such tag."""
     query = select(_VERSION.number).join(tables.tag, _TAG.version == _VERSION.id)
     return connection.execute(query.where(_TAG.name == name, _TAG.tag == tag)).scalar()
@@ -158,7 +155,7 @@ def note(connection: Connection, moment: Moment, verb: str, name: str, **detail:
 def set_tag(connection: Connection, moment: Moment, found: Found, tag: str) -> None:
     """Let a tag of a name point at one of its versions. Every move is written down. Raises FileError."""
     named(found)
-    before = _tagged(connection, found.name, tag)
+    before = tagged_number(connection, found.name, tag)
     if before == found.number:
         return
     connection.execute(delete(tables.tag).where(_TAG.name == found.name, _TAG.tag == tag))
@@ -168,7 +165,7 @@ def set_tag(connection: Connection, moment: Moment, found: Found, tag: str) -> N
 
 def remove_tag(connection: Connection, moment: Moment, name: str, tag: str) -> None:
     """Take a tag off a name. Raises FileError if it is not there."""
-    before = _tagged(connection, name, tag)
+    before = tagged_number(connection, name, tag)
     if before is None:
         raise FileError(_missing(connection, Reference(name, tag=tag)))
     connection.execute(delete(tables.tag).where(_TAG.name == name, _TAG.tag == tag))
@@ -186,101 +183,3 @@ def set_labels(connection: Connection, moment: Moment, name: str, labels: Mappin
         if value is not None:
             put(connection, tables.label, [{"name": name, "key": key, "value": value}])
         note(connection, moment, "label", name, key=key, before=before, now=value)
-
-
-def forget(connection: Connection, moment: Moment, reference: Reference) -> list[int]:
-    """Put a tombstone on a version, or on all of a name. Returns the versions' numbers. Raises FileError."""
-    found = named(resolve(connection, reference))
-    which: ColumnElement[bool] = _VERSION.name == found.name
-    if (reference.number, reference.tag, reference.digest) != (None, None, None):
-        which = _VERSION.id == found.version
-    rows = connection.execute(_versions().where(which, _FORGOTTEN.version.is_(None)).order_by(_VERSION.number)).all()
-    put(connection, tables.forgotten, [{"version": row.id, "at": moment.at} for row in rows])
-    numbers = [row.number for row in rows]
-    note(connection, moment, "forget", found.name, versions=numbers)
-    return numbers
-
-
-def remember(connection: Connection, moment: Moment, reference: Reference) -> list[int]:
-    """Undo :func:`forget`. Returns the versions' numbers. Raises FileError if nothing was forgotten."""
-    if reference.digest is not None:
-        raise FileError(f"{reference}: name the version to bring back, NAME@VERSION; mgraph archive log says which")
-    which = [_VERSION.name == reference.name]
-    if reference.number is not None:
-        which.append(_VERSION.number == reference.number)
-    elif reference.tag is not None:
-        which.append(_VERSION.number == _tagged(connection, reference.name, reference.tag))
-    rows = connection.execute(
-        select(_VERSION.id, _VERSION.number)
-        .join(tables.forgotten, _FORGOTTEN.version == _VERSION.id)
-        .where(*which)
-        .order_by(_VERSION.number)
-    ).all()
-    if not rows:
-        raise FileError(f"nothing of {shown(str(reference))} was forgotten")
-    for lot in in_lots(row.id for row in rows):
-        connection.execute(delete(tables.forgotten).where(_FORGOTTEN.version.in_(lot)))
-    note(connection, moment, "remember", reference.name, versions=[row.number for row in rows])
-    return [row.number for row in rows]
-
-
-def prune(connection: Connection, moment: Moment, before: str) -> tuple[int, int]:
-    """Remove the versions forgotten before a moment, and the documents that nothing names any more.
-
-    A document that others are packed beside stays, and so does the newest version of a name that has others, so that
-    its number is not given twice. Returns how many versions and how many documents were removed.
-    """
-    later = tables.version.alias()
-    is_newest = ~exists().where(later.c.name == _VERSION.name, later.c.number > _VERSION.number)
-    has_others = exists().where(
-        later.c.name == _VERSION.name, later.c.id.not_in(select(_FORGOTTEN.version).where(_FORGOTTEN.at < before))
-    )
-    query = (
-        select(_VERSION.id)
-        .join(tables.forgotten, _FORGOTTEN.version == _VERSION.id)
-        .where(_FORGOTTEN.at < before, ~(is_newest & has_others))
-    )
-    gone = connection.execute(query).scalars().all()
-    for lot in in_lots(gone):
-        tagged = select(_TAG.name, _TAG.tag).where(_TAG.version.in_(lot)).order_by(_TAG.name, _TAG.tag)
-        for name, tag in connection.execute(tagged).all():
-            remove_tag(connection, moment, name, tag)
-        connection.execute(delete(tables.forgotten).where(_FORGOTTEN.version.in_(lot)))
-    renamed: set[int] = set()
-    for lot in in_lots(gone):
-        renamed |= set(connection.execute(select(_VERSION.document).where(_VERSION.id.in_(lot))).scalars())
-        connection.execute(delete(tables.version).where(_VERSION.id.in_(lot)))
-    unnamed = select(_LABEL.name, _LABEL.key).where(_LABEL.name.not_in(select(_VERSION.name)))
-    for name, key in connection.execute(unnamed.order_by(_LABEL.name, _LABEL.key)).all():
-        set_labels(connection, moment, name, {key: None})
-    removed = 0
-    while count := _remove_unnamed(connection, before):
-        removed += count
-    _find_no_longer(connection, renamed)
-    if gone or removed:
-        note(connection, moment, "prune", "", versions=len(gone), documents=removed)
-    return len(gone), removed
-
-
-def _find_no_longer(connection: Connection, renamed: Iterable[int]) -> None:
-    """Let documents that stay be found by the names that are left to them."""
-    shelves = Shelves(connection)
-    for lot in in_lots(sorted(renamed)):
-        there = select(tables.document.c.id).where(tables.document.c.id.in_(lot))
-        for number in connection.execute(there).scalars().all():
-            reindex(connection, number, prepared(Wiring(shelves.document(number))))
-
-
-def _remove_unnamed(connection: Connection, before: str) -> int:
-    of, body = tables.document.c, tables.body.c
-    query = select(of.id).where(
-        of.at < before,
-        of.id.not_in(select(_VERSION.document)),
-        of.id.not_in(select(body.base).where(body.base.is_not(None))),
-    )
-    documents = connection.execute(query).scalars().all()
-    for lot in in_lots(documents):
-        for table in (tables.posting, tables.verdict, tables.checked, tables.body):
-            connection.execute(delete(table).where(table.c.document.in_(lot)))
-        connection.execute(delete(tables.document).where(of.id.in_(lot)))
-    return len(documents)

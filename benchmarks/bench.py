@@ -519,9 +519,8 @@ def archive_reading(folder: Path) -> None:
         ),
     )
     small, neuron = folder / "course.mgraph", str(ROOT / "samples/neuron.json")
-    subprocess.run(
-        [str(MGRAPH), "archive", "keep", neuron, "--archive", str(small)], check=True, stdout=subprocess.DEVNULL
-    )
+    for made in (["init", str(small)], ["keep", neuron, "--archive", str(small)]):
+        subprocess.run([str(MGRAPH), "archive", *made], check=True, stdout=subprocess.DEVNULL)
     commands = {"archive": [str(MGRAPH), "run", f"{small}#neuron"], "file": [str(MGRAPH), "run", neuron]}
     runs = medians([{name: start_time(command) for name, command in commands.items()} for _ in range(13)][1:])
     ours, peer = runs["archive"], runs["file"]

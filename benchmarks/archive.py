@@ -156,7 +156,7 @@ def search(url: str, folder: str) -> Times:
         "ranked": (f"{word(0)} {word(7)}", {"ranked": True}),
         "closed": (f"contains:{closed}", {}),
         "open": (f"contains:{opened}", {}),
-        "all": (f"contains:{opened}", {"limit": None}),
+        "every": (f"contains:{opened}", {"limit": None}),
         "like": (f"like:{near}", {}),
     }
     times: Times = {}

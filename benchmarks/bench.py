@@ -476,7 +476,7 @@ FINDS = {
     "ranked": ("ranked", 80),
     "contains: a closed subgraph": ("closed", 5),
     "contains: an open one, first 20": ("open", 20),
-    "contains: an open one, all": ("all", 200),
+    "contains: an open one, all": ("every", 200),
     "like:": ("like", None),
 }
 

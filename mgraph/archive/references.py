@@ -58,6 +58,8 @@ def checked(text: str, what: str) -> str:
         if text != text.strip()
         else "holds no '@', ':' or '#', which separate it from a version, a tag and the archive"
         if set(text) & set("@:#")
+        else "is not the word that a digest begins with"
+        if (text, what) == ("sha256", "a name")
         else ""
     )
     if problem:

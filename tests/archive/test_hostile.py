@@ -86,13 +86,15 @@ def test_a_document_that_claims_another_digest(course: Archive, tmp_path: Path) 
         lambda: course["sha256:0000"],
         lambda: course["neuron@2"],  # it is packed beside that one
         lambda: course["neuron@3"],
-        lambda: list(course.verify()),
         lambda: course.export(tmp_path / "bag"),
         lambda: course.find("contains:#neuron@1"),
     ):
         assert claims in said_by(act)
     assert not (tmp_path / "bag").exists()
     assert course["xor"].digest == XOR.digest
+    judged = {each.reference: each.said for _, _, each in course.verify()}
+    assert judged.pop("xor@1") == "exact"
+    assert len(judged) == 3 and all(claims in said for said in judged.values())
     assert {fault.where.partition(",")[0] for fault in course.check(2).faults} == {"neuron@1", "neuron@2", "neuron@3"}
     if course._database.is_file:
         assert claims in said_by(lambda: mgraph.load(f"{course.name}#neuron@1"))
@@ -289,8 +291,12 @@ ODD = [
     "x" * 200,
     "🙂" * 200,
     "NULL",
-    "sha256",
 ]
+
+
+def test_a_name_is_not_what_a_digest_begins_with(archive: Archive) -> None:
+    with pytest.raises(FileError, match="'sha256' cannot be a name: a name is not the word that a digest begins with"):
+        archive.keep(NEURON, "sha256")
 
 
 def test_odd_names_are_names(archive: Archive, tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def test_a_tag_on_a_forgotten_version(archive: Archive) -> None:
     archive.forget("neuron:exam")
     archive.forget("neuron@3")
     assert archive.list()[0].tags == {}
-    with pytest.raises(FileError, match="version 2 of 'neuron' was forgotten; there are 1"):
+    with pytest.raises(FileError, match="version 2 of 'neuron' was forgotten; it has 1"):
         archive["neuron:exam"]
     assert archive.forget("neuron:exam", undo=True) == [2]
     assert archive.show("neuron").versions == [1, 2]

@@ -22,7 +22,6 @@ from mgraph.archive.parcels import prepared
 from mgraph.archive.postings import posted, reindex, with_names
 from mgraph.archive.shelves import Shelves
 from mgraph.archive.sqlite_file import HISTORY, Damaged, trigger
-from mgraph.archive.subgraphs import FIRST
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FileError, MgraphError, printable, shown
 
@@ -145,7 +144,7 @@ def _references(connection: Connection) -> Iterator[Fault]:
             there = select(1).select_from(target).where(target.c[key.column.name] == key.parent).exists()
             yield from _lost(connection, table.name, key.column.table.name, and_(key.parent.is_not(None), ~there))
     of, held = tables.posting.c, select(1).where(tables.term.c.id == tables.posting.c.term).exists()
-    yield from _lost(connection, "posting", "term", and_(of.term < FIRST, ~held))
+    yield from _lost(connection, "posting", "term", and_(of.term > 0, ~held))
     body = select(1).where(tables.body.c.document == _DOCUMENT.id).exists()
     yield from _lost(connection, "document", "body", ~body)
     tagged = select(1).where(_VERSION.id == tables.tag.c.version, _VERSION.name == tables.tag.c.name).exists()

@@ -185,15 +185,21 @@ class _Search:
     def contains(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That a subgraph may occur: a match decides."""
         pattern = self.patterns[value] = self.graph(value)
-        if subgraphs.is_closed(pattern):
-            found = subgraphs.cones(pattern)
-            wanted = {found[k] for k in subgraphs.roots(pattern) if pattern.nodes[k]["op"] not in LEAVES}
-        else:
-            wanted = subgraphs.edges(pattern)
+        if not subgraphs.is_closed(pattern):
+            return and_(
+                true(), *(self.posted(term, sure) for term in [*sorted(subgraphs.edges(pattern)), *self._ops(pattern)])
+            )
+        found = subgraphs.cones(pattern)
+        wanted = {found[k] for k in subgraphs.roots(pattern) if pattern.nodes[k]["op"] not in LEAVES}
+        large = _DOCUMENT.nodes > subgraphs.CONES  # of which not every cone was kept
+        if self.connection.execute(select(_DOCUMENT.id).where(large).limit(1)).first() is None:
+            return and_(true(), *(self.posted(term, sure) for term in sorted(wanted)))
+        has_cones = and_(true(), *(self.posted(term, sure=False) for term in sorted(wanted)))
+        return and_(or_(has_cones, large), *(self.posted(term, sure) for term in self._ops(pattern)))
+
+    def _ops(self, pattern: Wiring) -> list[int | None]:
         operations = {node["op"] for node in pattern.nodes if node["op"] not in LEAVES}
-        terms = [self.term("op", op) for op in sorted(operations)]
-        looked_up = and_(true(), *(self.posted(term, sure) for term in [*sorted(wanted), *terms]))
-        return or_(looked_up, _DOCUMENT.nodes > subgraphs.CONES) if subgraphs.is_closed(pattern) else looked_up
+        return [self.term("op", op) for op in sorted(operations)]
 
     def like(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That it shares a subgraph."""

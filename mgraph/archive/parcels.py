@@ -71,17 +71,15 @@ def words(text: str) -> tuple[str, ...]:
 
 def _terms(wiring: Wiring, title: str) -> Terms:
     found: Terms = {}
-    _add(found, title, TITLE)
-    for text in _texts(wiring.document.get("meta", {})):
-        _add(found, text, TEXT)
+    _add(found, [title], TITLE)
+    _add(found, _texts(wiring.document.get("meta", {})), TEXT)
     for node in wiring.nodes:
         if node["op"] not in LEAVES:
             found["op", node["op"]] = NODE
         elif node["op"] == INPUT:
             _add_input(found, node["id"], node.get("label", ""))
-        if not _UNNAMED.fullmatch(node["id"]):
-            _add(found, node["id"], NODE)
-        _add(found, node.get("label", ""), NODE)
+    _add(found, (node["id"] for node in wiring.nodes if not _UNNAMED.fullmatch(node["id"])), NODE)
+    _add(found, (node["label"] for node in wiring.nodes if "label" in node), NODE)
     return found
 
 
@@ -91,13 +89,13 @@ def _add_input(found: Terms, *names: str) -> None:
             found["input", entry(name)] = NODE
 
 
-def _add(found: Terms, text: str, weight: int) -> None:
-    if len(found) >= WORDS:
-        return
-    for word in words(text):
+def _add(found: Terms, texts: Iterable[str], weight: int) -> None:
+    """Add the words of texts, the heaviest texts first: a word's weight is the largest."""
+    for text in texts:
         if len(found) >= WORDS:
             return
-        found["word", entry(word)] = max(weight, found.get(("word", entry(word)), 0))
+        for word in words(text)[: WORDS - len(found)]:
+            found.setdefault(("word", entry(word)), weight)
 
 
 def printed(text: str) -> str:

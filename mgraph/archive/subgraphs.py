@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
 from mgraph.arithmetic.ops import CONSTANT, INPUT, LEAVES, PARAMETER
 from mgraph.document.canonical_order import bits
@@ -19,8 +18,9 @@ from mgraph.document.wiring import Wiring
 CONES = 1_000
 """Fingerprints of a document that are kept at most: those of the smallest numbers, so that any two documents that
 share cones share kept ones too."""
-FIRST = 1 << 61
-"""Fingerprints are numbers from here on, beyond the ids of terms."""
+_FIRST = -(1 << 31)
+"""Fingerprints are numbers from here to -1, of four bytes in an index; the ids of terms are positive. That two
+subgraphs share one is rare, and no harm."""
 
 
 def cones(wiring: Wiring) -> list[int]:
@@ -71,33 +71,45 @@ def is_closed(pattern: Wiring) -> bool:
 def occurs(pattern: Wiring, wiring: Wiring) -> bool:
     """Whether the pattern is a subgraph: node for node, each op with its operands in order; an input of the pattern
     stands for any node, a constant for one of the same number."""
-    places: dict[str, list[int]] = {}
-    for k, node in enumerate(wiring.nodes):
-        places.setdefault(node["op"], []).append(k)
-    every = range(len(wiring))
-    waiting = roots(pattern)
-
-    def candidates(root: int) -> Iterator[dict[int, int]]:
-        op = pattern.nodes[root]["op"]
-        for k in every if op == INPUT else places.get(op, ()):
-            yield {root: k}
 
     def matched(rest: list[int], so_far: dict[int, int]) -> bool:
         if not rest:
             return True
-        for start in candidates(rest[0]):
-            found = _grown(pattern, wiring, start, so_far)
+        for m in _candidates(pattern, rest[0], wiring):
+            found = _grown(pattern, wiring, rest[0], m, so_far)
             if found is not None and matched(rest[1:], found):
                 return True
         return False
 
-    return matched(waiting, {})
+    return matched(roots(pattern), {})
 
 
-def _grown(pattern: Wiring, wiring: Wiring, start: dict[int, int], so_far: dict[int, int]) -> dict[int, int] | None:
-    """The pairs so far and those that follow from ``start``, operand by operand; None if they contradict."""
+def _candidates(pattern: Wiring, root: int, wiring: Wiring) -> Iterator[int]:
+    """The nodes that a root of the pattern can stand for: of its op, with operands of their ops."""
+    op = pattern.nodes[root]["op"]
+    if op in LEAVES:
+        yield from range(len(wiring))
+        return
+    below = [
+        None if i < 0 or pattern.nodes[i]["op"] == INPUT else pattern.nodes[i]["op"] for i in _operands(pattern, root)
+    ]
+    for m, node in enumerate(wiring.nodes):
+        if node["op"] == op:
+            there = _operands(wiring, m)
+            if all(
+                want is None or (i >= 0 and wiring.nodes[i]["op"] == want) for want, i in zip(below, there, strict=True)
+            ):
+                yield m
+
+
+def _operands(wiring: Wiring, k: int) -> Sequence[int]:
+    return wiring.operands[wiring.starts[k] : wiring.starts[k + 1]]
+
+
+def _grown(pattern: Wiring, wiring: Wiring, root: int, place: int, so_far: dict[int, int]) -> dict[int, int] | None:
+    """The pairs so far and, operand by operand, those that follow from ``root`` at ``place``; None if they disagree."""
     pairs, taken = dict(so_far), set(so_far.values())
-    stack = list(start.items())
+    stack = [(root, place)]
     while stack:
         k, m = stack.pop()
         if k in pairs or m in taken:
@@ -109,11 +121,11 @@ def _grown(pattern: Wiring, wiring: Wiring, start: dict[int, int], so_far: dict[
         pairs[k] = m
         taken.add(m)
         if pattern.nodes[k]["op"] not in LEAVES:
-            below = pattern.operands[pattern.starts[k] : pattern.starts[k + 1]]
-            above = wiring.operands[wiring.starts[m] : wiring.starts[m + 1]]
-            if any((i < 0) != (j < 0) for i, j in zip(below, above, strict=True)):
-                return None
-            stack += [(i, j) for i, j in zip(below, above, strict=True) if i >= 0]
+            for i, j in zip(_operands(pattern, k), _operands(wiring, m), strict=True):
+                if (i < 0) != (j < 0):
+                    return None
+                if i >= 0:
+                    stack.append((i, j))
     return pairs
 
 
@@ -130,6 +142,5 @@ def _alike(pattern: Wiring, k: int, wiring: Wiring, m: int) -> bool:
     return all(isinstance(x, str) or isinstance(y, str) or bits(x) == bits(y) for x, y in literals)
 
 
-@lru_cache(maxsize=4_096)  # small subgraphs are in most documents
 def _hashed(text: str) -> int:
-    return FIRST + int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
+    return _FIRST + (int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from mgraph.archive import reading
@@ -15,6 +14,7 @@ from mgraph.archive.references import name_of, parsed
 from mgraph.cli.outcomes import messages, opened
 from mgraph.cli.processes import in_order
 from mgraph.cli.terminal import working
+from mgraph.document.collector import collector_paused
 from mgraph.errors import FileError, MgraphError
 from mgraph.files.atomic import STANDARD, display
 from mgraph.formats.finding import ENDINGS, Found, find
@@ -32,6 +32,7 @@ class Ready(NamedTuple):
     problem: str = ""
 
 
+@collector_paused()
 def offers(
     paths: Sequence[str], called: str | None, jobs: int, pass_over: bool = False
 ) -> tuple[list[Offer], list[str], int]:
@@ -94,15 +95,15 @@ def ready_of(found: Found, pass_over: bool) -> list[Ready] | None:
 def _name(found: Found, said: str) -> str:
     """The path from the folder that was named, without its ending; a notebook's graph by its title or number behind
     that. What is kept in another archive keeps its name."""
-    kept = reading.place(found.path)
+    kept = None if found.folder else reading.place(found.path)
     if kept is not None:
         return parsed(kept.reference or said.rpartition("#")[2]).name
     if found.path == STANDARD:
         return ""
     file, wanted = split(found.path)
-    path = Path(os.path.relpath(file, found.folder) if found.folder else Path(file).name)
+    path = file[len(found.folder) :].lstrip(os.sep) if found.folder else os.path.basename(file)  # noqa: PTH119
     part = said.removeprefix(display(file)).removeprefix("#") or wanted
-    return name_of(_without_ending(path.as_posix()) + (f"/{part}" if part else ""))
+    return name_of(_without_ending(path.replace(os.sep, "/")) + (f"/{part}" if part else ""))
 
 
 def _without_ending(path: str) -> str:

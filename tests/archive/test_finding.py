@@ -341,3 +341,14 @@ def test_any_text_is_a_query_or_refused(text: str) -> None:
         query.parsed(text)
     except FileError as error:
         assert "\n" not in str(error)
+
+
+def test_a_subgraph_of_a_large_graph_is_found_whichever_cones_were_kept(archive: Archive, tmp_path: Path) -> None:
+    w = mgraph.parameter(0.5, name="w")
+    parts = [(w * float(k)).sin() for k in range(1_500)]
+    archive.keep(sum(parts[1:], parts[0]), "large")
+    archive.keep((mgraph.parameter(0.5) * 7.0).sin(), "small")
+    for k in (7, 300, 600, 900, 1_200, 1_499):
+        mgraph.save((mgraph.parameter(0.25) * float(k)).sin(), tmp_path / "part.json")
+        expected = {"large", "small"} if k == 7 else {"large"}
+        assert {hit.name for hit in archive.find(f"contains:{tmp_path / 'part.json'}")} == expected

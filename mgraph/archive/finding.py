@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Subquery,
     and_,
     case,
     exists,
@@ -51,6 +52,7 @@ class _Search:
         self.driver: int | None = None
         self._holders = 1_001
         self.near: set[int] = set()
+        self.all_near = False
         self.words: list[int] = []
         self.query = query
         self.where = self._condition(query, sure=True)
@@ -204,8 +206,10 @@ class _Search:
     def like(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That it shares a subgraph."""
         mine = self.graph(value)
-        self.near |= subgraphs.kept(mine) - subgraphs.edges(mine)
-        return exists().where(_POSTING.term.in_(sorted(self.near)), _POSTING.document == _DOCUMENT.id)
+        shared = subgraphs.kept(mine) - subgraphs.edges(mine)
+        self.near |= shared
+        self.all_near |= sure
+        return exists().where(_POSTING.term.in_(sorted(shared)), _POSTING.document == _DOCUMENT.id)
 
     def graph(self, value: str) -> Wiring:
         """The graph of a file, or with ``#`` one that is kept here."""
@@ -244,29 +248,33 @@ def find(connection: Connection, text: str = "", limit: int | None = 20, ranked:
     """
     query = parsed(text)
     search = _Search(connection, query)
-    score = _score(search, ranked)
-    found = _hits(search, score, limit if not search.patterns else None)
+    found = _hits(search, _scores(search, ranked), limit if not search.patterns else None)
     if search.patterns:
         found = _matched(connection, search, found)
     return [hit for _, hit in zip(range(limit if limit is not None else 1 << 62), found, strict=False)]
 
 
-def _score(search: _Search, ranked: bool) -> ColumnElement[Any] | None:
-    """What to sort by: for ``like:``, the share of its cones that a document has; for words, how rare and how telling
-    they are."""
+def _scores(search: _Search, ranked: bool) -> Subquery | None:
+    """What to sort by, document by document: for ``like:``, the share of its cones that one has; for words, how rare
+    and how telling they are."""
     if search.near:
-        shared = select(func.count()).where(_POSTING.document == _DOCUMENT.id, _POSTING.term.in_(sorted(search.near)))
-        return shared.scalar_subquery() * 1.0 / len(search.near)
-    if not ranked or not search.words:
+        terms, score = sorted(search.near), func.count() * 1.0 / len(search.near)
+    elif ranked and search.words:
+        terms, score = search.words, func.sum(_POSTING.weight * _worths(search))
+    else:
         return None
+    found = select(_POSTING.document, score.label("score")).where(_POSTING.term.in_(terms))
+    return found.group_by(_POSTING.document).subquery("scored")
+
+
+def _worths(search: _Search) -> ColumnElement[int]:
+    """The worth of each word: the more, the fewer documents have it."""
     documents = search.connection.execute(select(func.count()).select_from(tables.document)).scalar_one()
     worth = {}
     for term in search.words:
         holders = search.connection.execute(select(func.count()).where(_POSTING.term == term)).scalar_one()
         worth[term] = round(100 * math.log(1 + documents / max(1, holders)))
-    weight = _POSTING.weight * case(worth, value=_POSTING.term, else_=0)
-    total = select(func.sum(weight)).where(_POSTING.document == _DOCUMENT.id, _POSTING.term.in_(search.words))
-    return total.scalar_subquery()
+    return case(worth, value=_POSTING.term, else_=0)
 
 
 _HELD, _LED = tables.version.alias("held"), tables.posting.alias("led")  # conditions have their own
@@ -287,17 +295,32 @@ _NEWEST = (
 """Documents, each with its newest version; made once, for that takes SQLAlchemy longer than a database to answer."""
 
 
-def _hits(search: _Search, score: ColumnElement[Any] | None, limit: int | None) -> Iterator[Hit]:
-    of, rank = tables.document, literal(0) if score is None else score
-    query: Select[Any] = _NEWEST.add_columns(rank.label("score")).where(search.where)
-    order = of.c.id.desc()
-    if search.driver is not None:
-        query = query.join(_LED, and_(_LED.c.document == of.c.id, _LED.c.term == search.driver))
-        order = _LED.c.document.desc()
-    query = query.order_by(*([order] if score is None else [rank.desc(), of.c.id.desc()]))
-    for row in search.connection.execute(query if limit is None else query.limit(limit)):
+def _hits(search: _Search, scored: Subquery | None, limit: int | None) -> Iterator[Hit]:
+    of = tables.document
+    if scored is None:
+        query: Select[Any] = _NEWEST.add_columns(literal(0).label("score")).where(search.where)
+        order = of.c.id.desc()
+        if search.driver is not None:
+            query = query.join(_LED, and_(_LED.c.document == of.c.id, _LED.c.term == search.driver))
+            order = _LED.c.document.desc()
+        query = query.order_by(order).limit(limit)
+    else:
+        best = _best(search, scored, limit)
+        query = _NEWEST.add_columns(best.c.score).join(best, best.c.document == of.c.id)
+        query = query.order_by(best.c.score.desc(), of.c.id.desc())
+    for row in search.connection.execute(query):
         digest = f"sha256:{bytes(row.digest).hex()}"
         yield Hit(row.id, digest, row.name, row.number, row.title, row.nodes, row.at, float(row.score))
+
+
+def _best(search: _Search, scored: Subquery, limit: int | None) -> Subquery:
+    """The documents of the highest scores, all else left for these few to be asked."""
+    rank = func.coalesce(scored.c.score, 0)
+    named = exists().where(_VERSION.document == _DOCUMENT.id, _remembered())
+    query = select(_DOCUMENT.id.label("document"), rank.label("score")).where(search.where, named)
+    some_are_not = bool(search.near) and not search.all_near
+    query = query.join_from(tables.document, scored, scored.c.document == _DOCUMENT.id, isouter=some_are_not)
+    return query.order_by(rank.desc(), _DOCUMENT.id.desc()).limit(limit).subquery("best")
 
 
 def _matched(connection: Connection, search: _Search, hits: Iterator[Hit]) -> Iterator[Hit]:

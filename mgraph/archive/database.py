@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -159,11 +160,14 @@ class Database:
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """What the database says, as a FileError that names the archive."""
+        before = sys.exception()
         try:
             yield
         except DBAPIError as error:
+            _let_interrupt(error, before)
             raise self._failure(error.orig) from None
         except self._engine.dialect.loaded_dbapi.Error as error:  # of a cursor of the driver's own
+            _let_interrupt(error, before)
             raise self._failure(error) from None
         except UnicodeEncodeError as error:
             raise FileError(f"{self.name}: no text has a character {shown(error.object[error.start])}") from None
@@ -299,6 +303,16 @@ def _reason(error: BaseException | None) -> str:
     if (refusal := text.rpartition("FATAL: ")[2]) != text:
         return printable(f"the server refuses: {' '.join(refusal.split())}")
     return next((said for part, said in _SAID.items() if part in text.lower()), printable(" ".join(text.split())))
+
+
+def _let_interrupt(error: BaseException | None, before: BaseException | None) -> None:
+    """Raise the interrupt (Ctrl-C) that an error came of: a driver that was stopped in a command cannot roll it back.
+
+    One of ``before`` has been raised already."""
+    while error is not None and error is not before:
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        error = error.__context__
 
 
 def scalar(connection: Connection, query: Any) -> Any:

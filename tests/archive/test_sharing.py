@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -46,16 +47,21 @@ print(failed, [each.versions for each in archive.list()])
 """
 
 
-def test_threads_use_one_archive(url: str) -> None:
+def run(script: str, url: str) -> tuple[int, str, str]:
+    """What a process of its own says, which a fault may bring down."""
     done = subprocess.run(
-        [sys.executable, "-c", THREADS, url],
+        [sys.executable, "-c", script, url],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (0, "[] [3, 3, 3, 3, 3, 3, 30]\n"), done.stderr[-1_000:]
+    return done.returncode, done.stdout, done.stderr[-1_000:]
+
+
+def test_threads_use_one_archive(url: str) -> None:
+    assert run(THREADS, url) == (0, "[] [3, 3, 3, 3, 3, 3, 30]\n", "")
 
 
 @unix
@@ -75,6 +81,18 @@ def test_a_fork_opens_connections_of_its_own(url: str) -> None:
         assert os.waitpid(child, 0)[1] == 0
         assert {each.name: each.versions for each in archive.list()} == {"neuron": 1, "child": 10, "parent": 10}
         assert archive.check(3).ok
+
+
+def test_an_interrupt_is_not_taken_for_an_error_of_the_database(postgres: str) -> None:
+    with Archive(postgres) as archive:
+        archive.keep(NEURON, "neuron")
+        with pytest.raises(KeyboardInterrupt), archive._database.writing() as connection:
+            raw: Any = connection.connection.driver_connection
+            raw.pgconn.send_query(
+                b"SELECT pg_sleep(0.1)"
+            )  # whose answer is not awaited, so there is no way to roll back
+            raise KeyboardInterrupt
+        assert archive.keep(NEURON.with_leaves({"x1": 2.0}), "neuron").number == 2
 
 
 @unix

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -171,6 +171,9 @@ class Database:
             raise self._failure(error) from None
         except UnicodeEncodeError as error:
             raise FileError(f"{self.name}: no text has a character {shown(error.object[error.start])}") from None
+        except AssertionError as error:  # SQLAlchemy's, of a transaction whose beginning was interrupted
+            _let_interrupt(error, before)
+            raise
 
     def _failure(self, error: BaseException | None) -> FileError:
         text = str(error).lower()
@@ -245,8 +248,33 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork)
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that ends its transaction when it is closed, be it in the midst of a statement.
+
+    SQLAlchemy closes the one that an interrupt comes upon. SQLite would hold its locks as long as a cursor is left, and
+    one is, in the interrupt's traceback.
+    """
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
+
+
 def _opened(address: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(address, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        address, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False, factory=_Connection
+    )
+    try:
+        _set_up(connection, in_log="immutable" not in address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection, in_log: bool) -> None:
+    """Let SQLite be careful, refuse SQL that is not an archive's, and write changes to a log if there may be any."""
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
     for pragma in (
         "trusted_schema=OFF",
@@ -257,19 +285,16 @@ def _opened(address: str) -> sqlite3.Connection:
     ):
         connection.execute(f"PRAGMA {pragma}")
     if strange := foreign(connection):
-        connection.close()
         raise sqlite3.DatabaseError(f"{strange} is not an archive's; the file was altered, and nothing in it was run")
-    if "immutable" not in address:
-        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:  # to the file now, not to the log for later
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        if mode != "wal":
-            connection.close()
-            raise sqlite3.OperationalError(
-                "the file system does not allow a write-ahead log (a network folder?); keep the archive on a local"
-                " disk, or use PostgreSQL"
-            )
-    return connection
+    if not in_log:
+        return
+    if connection.execute("PRAGMA page_count").fetchone()[0] == 0:  # to the file now, not to the log for later
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+        raise sqlite3.OperationalError(
+            "the file system does not allow a write-ahead log (a network folder?); keep the archive on a local disk, or"
+            " use PostgreSQL"
+        )
 
 
 def _begin(connection: Connection) -> None:

@@ -96,6 +96,36 @@ def test_an_interrupt_is_not_taken_for_an_error_of_the_database(postgres: str) -
 
 
 @unix
+def test_interrupts_at_any_moment_leave_no_lock(tmp_path: Path) -> None:
+    """Fifty of them, and what is kept between them is kept."""
+    code = """
+import random, signal, sys
+import mgraph
+
+graph, rng, interrupted, kept = mgraph.load(sys.argv[1]), random.Random(1), 0, []
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+with mgraph.Archive(sys.argv[2]) as archive:
+    for k in range(100_000):
+        changed = graph.with_leaves({"x1": float(k)})
+        try:
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.02))
+            archive.keep(changed, "neuron")
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            kept.append(changed.digest)
+        except KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            interrupted += 1
+        if interrupted == 50:
+            break
+    assert {*kept} <= {each.detail["digest"] for each in archive.log()}
+    print(interrupted, archive.check(2).faults)
+"""
+    argv = [sys.executable, "-c", code, ROOT / "samples" / "neuron.json", tmp_path / "course.mgraph"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=50, check=False)
+    assert done.stdout == "50 []\n", done.stderr
+
+
+@unix
 def test_who_may_only_read_sees_what_another_writes() -> None:
     folder = Path(tempfile.mkdtemp())  # pytest's folders are closed to other users
     course = folder / "course.mgraph"

@@ -18,10 +18,11 @@ from mgraph.archive import bodies, tables, verdicts
 from mgraph.archive.database import Database
 from mgraph.archive.lots import in_lots, put
 from mgraph.archive.moments import now
-from mgraph.archive.parcels import prepared
+from mgraph.archive.parcels import Terms, prepared
 from mgraph.archive.postings import posted, reindex, with_names
 from mgraph.archive.shelves import Shelves
 from mgraph.archive.sqlite_file import HISTORY, Damaged, trigger
+from mgraph.document import model
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FileError, MgraphError, printable, shown
 
@@ -143,8 +144,9 @@ def _references(connection: Connection) -> Iterator[Fault]:
             target = key.column.table.alias()
             there = select(1).select_from(target).where(target.c[key.column.name] == key.parent).exists()
             yield from _lost(connection, table.name, key.column.table.name, and_(key.parent.is_not(None), ~there))
-    of, held = tables.posting.c, select(1).where(tables.term.c.id == tables.posting.c.term).exists()
-    yield from _lost(connection, "posting", "term", and_(of.term > 0, ~held))
+    of = tables.posting.c
+    yield from _lost(connection, "posting", "document", of.document.not_in(select(_DOCUMENT.id)))
+    yield from _lost(connection, "posting", "term", and_(of.term > 0, of.term.not_in(select(tables.term.c.id))))
     body = select(1).where(tables.body.c.document == _DOCUMENT.id).exists()
     yield from _lost(connection, "document", "body", ~body)
     tagged = select(1).where(_VERSION.id == tables.tag.c.version, _VERSION.name == tables.tag.c.name).exists()
@@ -186,11 +188,12 @@ def _documents(database: Database, lot: Sequence[int], level: int) -> dict[int, 
     contents: dict[int, bytes] = {}
     with database.reading() as connection:
         shelves = Shelves(connection)
+        index = posted(connection, lot) if level >= DERIVED else {}
         for number in lot:
             try:
                 with connection.begin_nested():  # so that PostgreSQL goes on after an error
                     contents[number] = shelves.content(number)
-                    said = _compared(connection, shelves, number) if level >= DERIVED else ""
+                    said = _compared(connection, number, contents[number], index[number]) if index else ""
             except (MgraphError, DBAPIError) as error:
                 said = printable(str(error.orig if isinstance(error, DBAPIError) else error))
             if said:
@@ -208,9 +211,9 @@ def _documents(database: Database, lot: Sequence[int], level: int) -> dict[int, 
     return found
 
 
-def _compared(connection: Connection, shelves: Shelves, number: int) -> str:
-    """Which of the things kept beside a document does not follow from it; an empty string if all do."""
-    parcel = prepared(Wiring(shelves.document(number)))
+def _compared(connection: Connection, number: int, content: bytes, index: tuple[Terms, set[int]]) -> str:
+    """Which of the things kept beside a document does not follow from its bytes; an empty string if all do."""
+    parcel = prepared(Wiring(model.parse(content)))
     row = connection.execute(select(tables.document).where(_DOCUMENT.id == number)).one()
     if parcel.digest != bytes(row.digest):
         return "its bytes are not the canonical ones"
@@ -221,7 +224,7 @@ def _compared(connection: Connection, shelves: Shelves, number: int) -> str:
             seen = [each.hex()[:12] if isinstance(each, bytes) else shown(each) for each in (one, other)]
             return f"its {what} is noted as {seen[0]}, and is {seen[1]}"
     terms = with_names(connection, number, parcel.terms)
-    found, marks = posted(connection, number)
+    found, marks = index
     if found != terms:
         kind, text = min(dict(found.items() ^ terms.items()))
         return f"the index is wrong about the {kind} {shown(text)}"
@@ -251,8 +254,9 @@ def _repaired(database: Database, number: int, fault: Fault, other: Database) ->
                 row = bodies.Body(bodies.WHOLE, None, None, len(content), bodies.packed(content))
                 put(connection, tables.body, [{"document": number, **row._asdict()}])
         with database.writing() as connection:
-            reindex(connection, number, prepared(Wiring(Shelves(connection).document(number))))
-            said = _compared(connection, Shelves(connection), number)
+            content = Shelves(connection).content(number)
+            reindex(connection, {number: prepared(Wiring(model.parse(content)))})
+            said = _compared(connection, number, content, posted(connection, [number])[number])
     except MgraphError as error:
         return fault._replace(said=f"{fault.said}; it could not be repaired: {error}")
     return fault._replace(repaired=True) if not said else fault

@@ -100,8 +100,8 @@ def _find_no_longer(connection: Connection, renamed: Iterable[int]) -> None:
     shelves = Shelves(connection)
     for lot in in_lots(sorted(renamed)):
         there = select(tables.document.c.id).where(tables.document.c.id.in_(lot))
-        for number in connection.execute(there).scalars().all():
-            reindex(connection, number, prepared(Wiring(shelves.document(number))))
+        left = connection.execute(there).scalars().all()
+        reindex(connection, {number: prepared(Wiring(shelves.document(number))) for number in left})
 
 
 def _remove_unnamed(connection: Connection, before: str) -> int:

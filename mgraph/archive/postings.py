@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, select, tuple_
 
@@ -46,17 +46,24 @@ def _weights(connection: Connection, keys: Iterable[tuple[int, int]]) -> dict[tu
     }
 
 
-def posted(connection: Connection, document: int) -> tuple[Terms, set[int]]:
-    """The terms and the fingerprints by which a document is found."""
+def posted(connection: Connection, documents: Sequence[int]) -> dict[int, tuple[Terms, set[int]]]:
+    """The terms and the fingerprints by which each of these documents is found, by its id.
+
+    There is no index by document: it reads all postings once, so ask for a lot of documents at a time."""
     of, term = tables.posting.c, tables.term.c
     query = (
-        select(of.term, of.weight, term.kind, term.text)
+        select(of.document, of.term, of.weight, term.kind, term.text)
         .outerjoin(tables.term, term.id == of.term)
-        .where(of.document == document)
+        .where(of.document.in_(documents))
     )
-    rows = connection.execute(query).all()
-    terms = {(row.kind, row.text): row.weight for row in rows if row.kind is not None}
-    return terms, {row.term for row in rows if row.kind is None}
+    found: dict[int, tuple[Terms, set[int]]] = {number: ({}, set()) for number in documents}
+    for document, number, weight, kind, text in connection.execute(query):
+        terms, marks = found[document]
+        if kind is None:
+            marks.add(number)
+        else:
+            terms[kind, text] = weight
+    return found
 
 
 def with_names(connection: Connection, document: int, terms: Terms) -> Terms:
@@ -68,19 +75,24 @@ def with_names(connection: Connection, document: int, terms: Terms) -> Terms:
     return found
 
 
-def reindex(connection: Connection, document: int, parcel: Parcel) -> None:
-    """Note anew by what a document is found, and under which names."""
-    connection.execute(delete(tables.posting).where(tables.posting.c.document == document))
-    post(connection, {document: with_names(connection, document, parcel.terms)}, {document: parcel.fingerprints})
+def reindex(connection: Connection, parcels: Mapping[int, Parcel]) -> None:
+    """Note anew by what a lot of documents is found, and under which names."""
+    connection.execute(delete(tables.posting).where(tables.posting.c.document.in_(parcels)))
+    terms = {number: with_names(connection, number, parcel.terms) for number, parcel in parcels.items()}
+    post(connection, terms, {number: parcel.fingerprints for number, parcel in parcels.items()})
 
 
 def _ids(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """The ids of terms, which are made where they are not there yet."""
     of = tables.term.c
     found: dict[tuple[str, str], int] = {}
-    for lot in in_lots(wanted):
-        query = select(of.kind, of.text, of.id).where(tuple_(of.kind, of.text).in_(lot))
-        found |= {(kind, text): number for kind, text, number in connection.execute(query)}
+    texts: dict[str, list[str]] = {}
+    for kind, text in wanted:
+        texts.setdefault(kind, []).append(text)
+    for kind, some in texts.items():  # kind by kind: for a list of pairs SQLite would scan the table
+        for lot in in_lots(some):
+            query = select(of.text, of.id).where(of.kind == kind, of.text.in_(lot))
+            found |= {(kind, text): number for text, number in connection.execute(query)}
     missing = [term for term in wanted if term not in found]
     first = next_id(connection, tables.term)
     put(

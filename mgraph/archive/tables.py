@@ -97,7 +97,7 @@ tag = Table(
     metadata,
     Column("name", _Exact, primary_key=True),
     Column("tag", _Exact, primary_key=True),
-    Column("version", _Id, ForeignKey("version.id"), nullable=False),
+    Column("version", _Id, ForeignKey("version.id"), nullable=False, index=True),
     Index("ix_tag_tag", "tag"),
 )
 
@@ -154,7 +154,8 @@ posting = Table(
     "posting",
     metadata,
     Column("term", BigInteger, primary_key=True),  # the id of a term, or a fingerprint of a subgraph
-    Column("document", _Id, ForeignKey("document.id"), primary_key=True),
+    # no foreign key: without an index by document, each removed document would cost a scan of all postings
+    Column("document", _Id, primary_key=True, autoincrement=False),
     Column("weight", Integer, nullable=False),
     sqlite_with_rowid=False,
 )

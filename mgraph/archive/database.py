@@ -110,7 +110,10 @@ class Database:
         Writers take turns. Raises FileError."""
         if self.read_only:
             raise FileError(f"{self.name}: this archive cannot be written: the file or its folder is read-only")
-        with self._translated(), self._named(), self._connected(**{_WRITING: True}) as connection:
+        options: dict[str, Any] = {_WRITING: True}
+        if not self.is_file:  # a snapshot, as a server's default may be, would be older than what the lock waits for
+            options["isolation_level"] = "READ COMMITTED"
+        with self._translated(), self._named(), self._connected(**options) as connection:
             if not self.is_file:
                 connection.execute(select(sqlalchemy.func.pg_advisory_xact_lock(_LOCK)))
             yield connection

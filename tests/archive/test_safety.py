@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +17,11 @@ import pytest
 from conftest import ROOT, SMALL
 
 import mgraph
-from mgraph.archive import database, migrating
+from mgraph.archive import database, keeping, migrating
 from mgraph.archive.archive import Archive
+from mgraph.archive.keeping import Offer
+from mgraph.archive.moments import now
+from mgraph.archive.parcels import prepared
 from mgraph.errors import FileError
 
 NEURON = mgraph.load(ROOT / "samples/neuron.json")
@@ -326,3 +331,23 @@ def test_a_server_is_upgraded_only_when_asked(postgres: str, tmp_path: Path, mon
     database.Database(postgres, upgrade=True).close()
     with Archive(postgres) as archive:
         assert archive["neuron"].digest == NEURON.digest
+
+
+def test_a_server_whose_transactions_are_snapshots_by_default(postgres: str) -> None:
+    """A writer that waited for another must see what that has written."""
+    with (
+        Archive(postgres) as first,
+        Archive(f"{postgres}&options=-cdefault_transaction_isolation=serializable") as second,
+    ):
+        first.keep(NEURON, "neuron")
+        waiting = threading.Thread(target=second.keep, args=(NEURON.with_leaves({"x1": 7.0}), "neuron"))
+        with first._database.writing() as connection:
+            offer = Offer(prepared(NEURON.with_leaves({"x1": 8.0})._wiring), "neuron", {})
+            keeping.keep(connection, now(), [offer])
+            waiting.start()
+            while not connection.exec_driver_sql(
+                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            ).first():
+                time.sleep(0.01)
+        waiting.join()
+        assert [first[f"neuron@{k}"].data["x1"] for k in (2, 3)] == [8.0, 7.0]

@@ -352,3 +352,9 @@ def test_a_subgraph_of_a_large_graph_is_found_whichever_cones_were_kept(archive:
         mgraph.save((mgraph.parameter(0.25) * float(k)).sin(), tmp_path / "part.json")
         expected = {"large", "small"} if k == 7 else {"large"}
         assert {hit.name for hit in archive.find(f"contains:{tmp_path / 'part.json'}")} == expected
+
+
+def test_like_two_graphs_is_like_each_of_them(course: tuple[Archive, Path]) -> None:
+    archive, folder = course
+    square = f"like:{folder / 'square.json'}"
+    assert names(archive, f"like:#xor {square}") == names(archive, "like:#xor") & names(archive, square)

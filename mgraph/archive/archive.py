@@ -154,11 +154,10 @@ class Archive:
     def newest(self) -> Iterator[tuple[Listed, Document | MgraphError]]:
         """Each name with its newest document, or what is wrong with that."""
         with self._database.reading() as connection:
-            shelves = Shelves(connection)
+            ids, shelves = exchange.digests(connection), Shelves(connection)
             for each in listing.listed(connection, ""):
-                reference = Reference(each.name, number=each.number)
                 try:
-                    yield each, shelves.document(naming.resolve(connection, reference).document)
+                    yield each, shelves.document(ids[each.digest.removeprefix("sha256:")])
                 except MgraphError as error:
                     yield each, error
 

@@ -21,9 +21,8 @@ from typing import Any
 import orjson
 
 from mgraph import __version__
-from mgraph.archive import tables
 from mgraph.archive.database import Database
-from mgraph.archive.exchange import FIELDS, Rows, collected
+from mgraph.archive.exchange import FIELDS, Rows, collected, digests
 from mgraph.archive.shelves import Shelves
 from mgraph.document import model
 from mgraph.errors import FileError
@@ -50,8 +49,7 @@ def export(database: Database, target: str | os.PathLike[str]) -> int:
     name = os.fspath(target)
     with (_zipped if name.endswith(".zip") else _folder)(name) as put, database.reading() as connection:
         rows = collected(connection)
-        ids = {bytes(digest).hex(): number for digest, number in connection.execute(_IDS)}
-        shelves = Shelves(connection)
+        ids, shelves = digests(connection), Shelves(connection)
         sums: dict[str, tuple[str, int]] = {}
 
         def add(path: str, raw: bytes) -> None:
@@ -68,9 +66,6 @@ def export(database: Database, target: str | os.PathLike[str]) -> int:
         add(CRATE, _crate(rows, titles, sums))
         _label(put, sums)
     return len(titles)
-
-
-_IDS = tables.document.select().with_only_columns(tables.document.c.digest, tables.document.c.id)
 
 
 def _label(put: Put, payload: dict[str, tuple[str, int]]) -> None:

@@ -341,8 +341,3 @@ def _let_interrupt(error: BaseException | None, before: BaseException | None) ->
         if isinstance(error, KeyboardInterrupt):
             raise error
         error = error.__context__
-
-
-def scalar(connection: Connection, query: Any) -> Any:
-    """The one value that a query returns, or None."""
-    return connection.execute(query).scalar()

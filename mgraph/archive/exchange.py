@@ -121,7 +121,7 @@ def _plain(value: Any, types: tuple[type, ...]) -> Any:
 
 def bring(connection: Connection, rows: Rows, source: Source, verb: str, origin: str) -> Brought:
     """Add what is not here yet, and note it. Raises FileError, after which the transaction is to be undone."""
-    ids = _digests(connection)
+    ids = digests(connection)
     versions = _new_versions(connection, rows["versions"])
     names: dict[str, list[str]] = {}
     for row in versions:
@@ -151,7 +151,8 @@ def bring(connection: Connection, rows: Rows, source: Source, verb: str, origin:
     return found
 
 
-def _digests(connection: Connection) -> dict[str, int]:
+def digests(connection: Connection) -> dict[str, int]:
+    """The id of every document, by its digest (64 hexadecimal digits)."""
     of = tables.document.c
     return {bytes(digest).hex(): number for digest, number in connection.execute(select(of.digest, of.id))}
 
@@ -247,6 +248,6 @@ def copy(database: Database, other: Database) -> Brought:
     """Bring everything into another archive. Raises FileError."""
     with database.reading() as connection:
         rows = collected(connection)
-        ids, shelves = _digests(connection), Shelves(connection)
+        ids, shelves = digests(connection), Shelves(connection)
         with other.writing() as target:
             return bring(target, rows, lambda digest: shelves.document(ids[digest]), "copy", database.name)

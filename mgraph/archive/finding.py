@@ -31,10 +31,10 @@ from mgraph.archive.hits import Hit
 from mgraph.archive.lots import AT_ONCE
 from mgraph.archive.naming import called, resolve
 from mgraph.archive.parcels import entry, prepared, words
-from mgraph.archive.query import Asked, Query, parsed
+from mgraph.archive.query import FIELDS, Asked, Query, parsed
 from mgraph.archive.references import parsed as reference_of
 from mgraph.archive.shelves import Shelves
-from mgraph.arithmetic.ops import LEAVES
+from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FileError, nearest, shown
 
@@ -108,8 +108,6 @@ class _Search:
 
     def op(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That an operation occurs."""
-        from mgraph.arithmetic.ops import OPS
-
         if value not in OPS:
             raise FileError(f"op: there is no operation {shown(value)}.{nearest(value, OPS)}")
         return self.posted(self.term("op", value), sure)
@@ -222,11 +220,7 @@ class _Search:
 
 
 _FIELDS: dict[str, Callable[[_Search, str, bool], ColumnElement[bool]]] = {
-    name: getattr(_Search, name)
-    for name in (
-        *("word", "op", "input", "nodes", "name", "tag", "label", "like", "contains", "shape", "recipe"),
-        *("verified", "failing", "since"),
-    )
+    name: getattr(_Search, name) for name in ("word", *FIELDS)
 }
 
 

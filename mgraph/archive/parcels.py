@@ -127,8 +127,3 @@ def _texts(value: Any) -> Iterator[str]:
             waiting += each.values()
         elif isinstance(each, list):
             waiting += each
-
-
-def distinct(parcels: Iterable[Parcel]) -> list[tuple[str, str]]:
-    """The terms of several parcels, each once."""
-    return list(dict.fromkeys(term for parcel in parcels for term in parcel.terms))

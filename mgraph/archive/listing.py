@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select, true
 from mgraph.archive import tables
 from mgraph.archive.naming import called, resolve
 from mgraph.archive.references import parsed
-from mgraph.archive.verdicts import Past, past
+from mgraph.archive.verdicts import Past, last
 from mgraph.errors import FileError
 
 _VERSION, _DOCUMENT, _TAG, _LABEL = tables.version.c, tables.document.c, tables.tag.c, tables.label.c
@@ -129,7 +129,6 @@ def details(connection: Connection, reference: str) -> Details:
     same = connection.execute(there.where(_VERSION.document == found.document, _VERSION.id != found.version))
     tags = select(_TAG.tag).where(_TAG.version == found.version).order_by(_TAG.tag)
     labels = select(_LABEL.key, _LABEL.value).where(_LABEL.name == found.name).order_by(_LABEL.key)
-    judged = [each for each in past(connection, found.name) if each.number == found.number]
     return Details(
         found.name,
         found.number,
@@ -147,7 +146,7 @@ def details(connection: Connection, reference: str) -> Details:
         numbers,
         [f"{name}@{number}" for name, number in same],
         *body,
-        judged[-1] if judged else None,
+        last(connection, found.document, found.number),
     )
 
 

@@ -14,7 +14,7 @@ from itertools import chain, pairwise
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, literal, select
 
 from mgraph import __version__
 from mgraph.archive import tables
@@ -235,3 +235,15 @@ def past(connection: Connection, name: str) -> list[Past]:
         .order_by(_OF.id)
     )
     return [Past(*row) for row in connection.execute(query)]
+
+
+def last(connection: Connection, document: int, number: int) -> Past | None:
+    """The last verdict on the document that is version ``number`` of a name; None where it was never verified."""
+    query = (
+        select(_OF.at, literal(number), _OF.verdict, _OF.said, _OF.mgraph, _OF.python, _OF.platform, _OF.seconds)
+        .where(_OF.document == document)
+        .order_by(_OF.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return None if row is None else Past(*row)

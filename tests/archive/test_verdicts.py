@@ -103,3 +103,12 @@ def test_what_was_judged_without_differences_is_not_done(course: Archive, monkey
     next(begun)
     begun.close()
     assert len(list(course.verify())) == len(SMALL) + 1
+
+
+def test_a_verdict_is_shown_with_every_version_that_holds_the_document(archive: Archive) -> None:
+    tanh, neuron = (mgraph.load(ROOT / f"samples/{name}.json") for name in ("tanh", "neuron"))
+    for graph in (neuron, tanh, neuron):
+        archive.keep(graph, "lesson")
+    list(archive.verify())
+    shown = [archive.show(f"lesson@{k}").verdict for k in (1, 2, 3)]
+    assert [(past.number, past.verdict) for past in shown if past] == [(1, "exact"), (2, "exact"), (3, "exact")]

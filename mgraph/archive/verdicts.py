@@ -143,8 +143,9 @@ def _killed_told() -> Iterator[None]:
 def _begin(database: Database, key: str, query: str, max_age: timedelta | None) -> list[Hit]:
     """The documents to judge. That it has begun is noted under ``key`` until :func:`_end`."""
     of = tables.info.c
-    with database.writing() as connection:
+    with database.reading() as connection:  # a contains: may take long, and other writers would wait
         hits = find(connection, query, limit=None)
+    with database.writing() as connection:
         began = connection.execute(select(of.value).where(of.key == key)).scalar()
         if began is None:
             began = now().at

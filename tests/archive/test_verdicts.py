@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import pytest
 from conftest import ROOT, SMALL
+from sqlalchemy import Connection
 
 import mgraph
 from mgraph.archive import tables, verdicts
 from mgraph.archive.archive import Archive
+from mgraph.archive.finding import find
+from mgraph.archive.hits import Hit
 from mgraph.errors import MgraphError
 
 
@@ -112,3 +115,15 @@ def test_a_verdict_is_shown_with_every_version_that_holds_the_document(archive: 
     list(archive.verify())
     shown = [archive.show(f"lesson@{k}").verdict for k in (1, 2, 3)]
     assert [(past.number, past.verdict) for past in shown if past] == [(1, "exact"), (2, "exact"), (3, "exact")]
+
+
+def test_others_may_write_while_a_verification_looks_for_its_documents(
+    course: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looking(connection: Connection, query: str, limit: int | None) -> list[Hit]:
+        course.keep(mgraph.load(ROOT / "samples/tanh.json"), "kept meanwhile")
+        return find(connection, query, limit)
+
+    monkeypatch.setattr(verdicts, "find", looking)
+    assert len(list(course.verify())) == len(SMALL) + 1
+    assert course["kept meanwhile"]

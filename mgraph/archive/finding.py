@@ -38,6 +38,8 @@ from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FileError, nearest, shown
 
+_CONES = 20
+"""Cones of a pattern that are looked up at most; the match decides the rest."""
 _FIRST = 25
 """Candidates that are read at once at first; then twice as many each time, for a limit may stop the search."""
 _DOCUMENT, _VERSION, _POSTING, _TERM = tables.document.c, tables.version.c, tables.posting.c, tables.term.c
@@ -190,11 +192,12 @@ class _Search:
                 true(), *(self.posted(term, sure) for term in [*sorted(subgraphs.edges(pattern)), *self._ops(pattern)])
             )
         found = subgraphs.cones(pattern)
-        wanted = {found[k] for k in subgraphs.roots(pattern) if pattern.nodes[k]["op"] not in LEAVES}
+        every = {found[k] for k in subgraphs.roots(pattern) if pattern.nodes[k]["op"] not in LEAVES}
+        wanted = sorted(every)[:_CONES]
         large = _DOCUMENT.nodes > subgraphs.CONES  # of which not every cone was kept
         if self.connection.execute(select(_DOCUMENT.id).where(large).limit(1)).first() is None:
-            return and_(true(), *(self.posted(term, sure) for term in sorted(wanted)))
-        has_cones = and_(true(), *(self.posted(term, sure=False) for term in sorted(wanted)))
+            return and_(true(), *(self.posted(term, sure) for term in wanted))
+        has_cones = and_(true(), *(self.posted(term, sure=False) for term in wanted))
         return and_(or_(has_cones, large), *(self.posted(term, sure) for term in self._ops(pattern)))
 
     def _ops(self, pattern: Wiring) -> list[int | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, select
 
 from mgraph.archive import tables
 from mgraph.archive.lots import in_lots, next_id, put, put_values
@@ -16,12 +16,9 @@ def post(connection: Connection, terms: Mapping[int, Terms], fingerprints: Mappi
 
     Those without ``fingerprints`` have some already; of two weights the larger counts."""
     ids = _ids(connection, dict.fromkeys(term for each in terms.values() for term in each))
-    known = {(ids[term], k): x for k, each in terms.items() if k not in fingerprints for term, x in each.items()}
-    there = _weights(connection, known)
-    if outweighed := [key for key, weight in there.items() if weight < known[key]]:
-        of = tables.posting.c
-        for lot in in_lots(outweighed):
-            connection.execute(delete(tables.posting).where(tuple_(of.term, of.document).in_(lot)))
+    there: dict[tuple[int, int], int] = {}
+    for document in terms.keys() - fingerprints.keys():
+        there |= _outweighed_gone(connection, document, {ids[term]: x for term, x in terms[document].items()})
     found: dict[int, list[tuple[int, int]]] = {}
     for document, each in terms.items():
         for term, weight in each.items():
@@ -34,16 +31,17 @@ def post(connection: Connection, terms: Mapping[int, Terms], fingerprints: Mappi
     put_values(connection, tables.posting, ["term", "document", "weight"], rows)
 
 
-def _weights(connection: Connection, keys: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
-    """What is posted of these terms and documents."""
+def _outweighed_gone(connection: Connection, document: int, weights: Mapping[int, int]) -> dict[tuple[int, int], int]:
+    """The weights by which a document is found by these terms already; those that are outweighed now are removed."""
     of = tables.posting.c
-    return {
-        (term, document): weight
-        for lot in in_lots(keys)
-        for term, document, weight in connection.execute(
-            select(of.term, of.document, of.weight).where(tuple_(of.term, of.document).in_(lot))
-        )
-    }
+    found: dict[tuple[int, int], int] = {}
+    for lot in in_lots(weights):
+        there = connection.execute(select(of.term, of.weight).where(of.document == document, of.term.in_(lot))).all()
+        gone = [term for term, weight in there if weight < weights[term]]
+        if gone:
+            connection.execute(delete(tables.posting).where(of.document == document, of.term.in_(gone)))
+        found |= {(term, document): weight for term, weight in there if weight >= weights[term]}
+    return found
 
 
 def posted(connection: Connection, documents: Sequence[int]) -> dict[int, tuple[Terms, set[int]]]:

@@ -137,7 +137,7 @@ verdict = Table(
     Column("engine", Text, nullable=False),
     Column("python", Text, nullable=False),
     Column("platform", Text, nullable=False),
-    Column("at", _At, nullable=False),
+    Column("at", _At, nullable=False, index=True),
     Column("seconds", Double, nullable=False),
 )
 

@@ -27,7 +27,7 @@ STYLE = """<style>
 .mgraph-result table :is(th, td).number { text-align: right; }
 .mgraph-result table :is(.text, .number):first-child { padding-left: 0; }
 .mgraph-result table .picture { padding-block: 0.3em; white-space: normal; min-width: 24em; }
-.mgraph-result table thead th { font-weight: normal; border-bottom: 1px solid;
+.mgraph-result table thead :is(.text, .number) { font-weight: normal; border-bottom: 1px solid;
   border-color: color-mix(in srgb, currentColor 30%, transparent); }
 .mgraph-result :is(.title, .good, .bad) { font-weight: 600; }
 .mgraph-result .plus { color: color-mix(in srgb, #1b7fd1 75%, currentColor); }

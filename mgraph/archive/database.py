@@ -90,11 +90,13 @@ class Database:
         if scheme not in ("postgresql", "postgres"):
             raise FileError(f"{self.name}: an archive is a file, or a database at postgresql://HOST/NAME")
         try:
-            return sqlalchemy.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True)
+            engine = sqlalchemy.create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True)
         except ImportError:
             raise FileError(f"{self.name}: needs psycopg: pip install 'mgraph-replay[postgres]'") from None
         except (SQLAlchemyError, ValueError):
             raise FileError(f"{self.name}: not a URL such as postgresql://USER@HOST:5432/NAME") from None
+        event.listen(engine, "connect", _interpreted)
+        return engine
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -249,6 +251,12 @@ def _before_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork)
+
+
+def _interpreted(connection: Any, _record: Any) -> None:
+    """Let PostgreSQL interpret statements: to compile one takes it longer than any of ours runs."""
+    connection.execute("SET jit = off")
+    connection.commit()
 
 
 class _Connection(sqlite3.Connection):

@@ -47,7 +47,7 @@ def export(database: Database, target: str | os.PathLike[str]) -> int:
     Returns how many documents it holds. Raises FileError.
     """
     name = os.fspath(target)
-    with (_zipped if name.endswith(".zip") else _folder)(name) as put, database.reading() as connection:
+    with (_zipped if name.lower().endswith(".zip") else _folder)(name) as put, database.reading() as connection:
         rows = collected(connection)
         ids, shelves = digests(connection), Shelves(connection)
         sums: dict[str, tuple[str, int]] = {}
@@ -155,6 +155,8 @@ def _folder(name: str) -> Iterator[Put]:
 
 @contextmanager
 def _zipped(name: str) -> Iterator[Put]:
+    if os.path.lexists(name):  # a link that leads nowhere is there, too
+        raise FileError(f"{atomic.display(name)}: it is there already; export writes a new file, or a new folder")
     with atomic.streamed(name) as file, zipfile.ZipFile(file, "w") as packed:
 
         def put(path: str, raw: bytes) -> None:

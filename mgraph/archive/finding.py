@@ -56,6 +56,7 @@ class _Search:
         self.near: set[int] = set()
         self.all_near = False
         self.words: list[int] = []
+        self.named: list[ColumnElement[bool]] = []
         self.query = query
         self.where = self._condition(query, sure=True)
 
@@ -131,26 +132,28 @@ class _Search:
 
     def name(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That a version is called so."""
-        return self._versions(called(value))
+        return self._versions(sure, called(value))
 
     def tag(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That a version has a tag."""
-        return self._versions(_VERSION.id.in_(select(tables.tag.c.version).where(tables.tag.c.tag == value)))
+        return self._versions(sure, _VERSION.id.in_(select(tables.tag.c.version).where(tables.tag.c.tag == value)))
 
     def label(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That a name has a label."""
         key, equals, wanted = value.partition("=")
         of = tables.label.c
         which = [of.key == key, *([of.value == wanted] if equals else [])]
-        return self._versions(_VERSION.name.in_(select(of.name).where(*which)))
+        return self._versions(sure, _VERSION.name.in_(select(of.name).where(*which)))
 
     def since(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That it was kept since a day."""
         if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?", value):
             raise FileError(f"since: {shown(value)} is not a day such as 2026-01-31")
-        return self._versions(_VERSION.at >= value)
+        return self._versions(sure, _VERSION.at >= value)
 
-    def _versions(self, *which: ColumnElement[bool]) -> ColumnElement[bool]:
+    def _versions(self, sure: bool, *which: ColumnElement[bool]) -> ColumnElement[bool]:
+        if sure:
+            self.named += which
         return exists().where(_VERSION.document == _DOCUMENT.id, _remembered(), *which)
 
     def verified(self, value: str, sure: bool) -> ColumnElement[bool]:
@@ -275,27 +278,28 @@ def _worths(search: _Search) -> ColumnElement[int]:
 
 
 _HELD, _LED = tables.version.alias("held"), tables.posting.alias("led")  # conditions have their own
-_NEWEST = (
-    select(_DOCUMENT.id, _DOCUMENT.digest, _DOCUMENT.title, _DOCUMENT.nodes, _HELD.c.name, _HELD.c.number, _HELD.c.at)
-    .select_from(tables.document)
-    .join(
-        _HELD,
-        _HELD.c.id
-        == select(_VERSION.id)
-        .where(_VERSION.document == _DOCUMENT.id, _remembered())
-        .order_by(_VERSION.id.desc())
-        .limit(1)
-        .correlate(tables.document)
-        .scalar_subquery(),
+
+
+def _newest(*named: ColumnElement[bool]) -> Select[Any]:
+    """Documents, each with its newest version, of those that are ``named`` so if there are any."""
+    of = _DOCUMENT
+    order = [case((and_(*named), 0), else_=1)] if named else []
+    held = select(_VERSION.id).where(_VERSION.document == of.id, _remembered()).order_by(*order, _VERSION.id.desc())
+    return (
+        select(of.id, of.digest, of.title, of.nodes, _HELD.c.name, _HELD.c.number, _HELD.c.at)
+        .select_from(tables.document)
+        .join(_HELD, _HELD.c.id == held.limit(1).correlate(tables.document).scalar_subquery())
     )
-)
-"""Documents, each with its newest version; made once, for that takes SQLAlchemy longer than a database to answer."""
+
+
+_NEWEST = _newest()
+"""Made once, for that takes SQLAlchemy longer than a database to answer."""
 
 
 def _hits(search: _Search, scored: Subquery | None, limit: int | None) -> Iterator[Hit]:
-    of = tables.document
+    of, newest = tables.document, _newest(*search.named) if search.named else _NEWEST
     if scored is None:
-        query: Select[Any] = _NEWEST.add_columns(literal(0).label("score")).where(search.where)
+        query: Select[Any] = newest.add_columns(literal(0).label("score")).where(search.where)
         order = of.c.id.desc()
         if search.driver is not None:
             query = query.join(_LED, and_(_LED.c.document == of.c.id, _LED.c.term == search.driver))
@@ -303,7 +307,7 @@ def _hits(search: _Search, scored: Subquery | None, limit: int | None) -> Iterat
         query = query.order_by(order).limit(limit)
     else:
         best = _best(search, scored, limit)
-        query = _NEWEST.add_columns(best.c.score).join(best, best.c.document == of.c.id)
+        query = newest.add_columns(best.c.score).join(best, best.c.document == of.c.id)
         query = query.order_by(best.c.score.desc(), of.c.id.desc())
     for row in search.connection.execute(query):
         digest = f"sha256:{bytes(row.digest).hex()}"

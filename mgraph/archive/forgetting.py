@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from mgraph.archive import tables
 from mgraph.archive.lots import in_lots, put
 from mgraph.archive.moments import Moment
-from mgraph.archive.naming import named, note, remove_tag, resolve, set_labels, tagged_number, versions
+from mgraph.archive.naming import note, remove_tag, resolve, set_labels, tagged_number, versions
 from mgraph.archive.parcels import prepared
 from mgraph.archive.postings import reindex
 from mgraph.archive.references import Reference
@@ -23,9 +23,10 @@ _VERSION, _FORGOTTEN, _TAG, _LABEL = tables.version.c, tables.forgotten.c, table
 
 def forget(connection: Connection, moment: Moment, reference: Reference) -> list[int]:
     """Put a tombstone on a version, or on all of a name. Returns the versions' numbers. Raises FileError."""
-    found = named(resolve(connection, reference))
+    _refuse_digest(reference)
+    found = resolve(connection, reference)
     which: ColumnElement[bool] = _VERSION.name == found.name
-    if (reference.number, reference.tag, reference.digest) != (None, None, None):
+    if (reference.number, reference.tag) != (None, None):
         which = _VERSION.id == found.version
     rows = connection.execute(versions().where(which, _FORGOTTEN.version.is_(None)).order_by(_VERSION.number)).all()
     put(connection, tables.forgotten, [{"version": row.id, "at": moment.at} for row in rows])
@@ -34,10 +35,15 @@ def forget(connection: Connection, moment: Moment, reference: Reference) -> list
     return numbers
 
 
+def _refuse_digest(reference: Reference) -> None:
+    """A document may be held by several versions. Raises FileError."""
+    if reference.digest is not None:
+        raise FileError(f"{reference} is a document; name the version that holds it, NAME@VERSION, as its log does")
+
+
 def remember(connection: Connection, moment: Moment, reference: Reference) -> list[int]:
     """Undo :func:`forget`. Returns the versions' numbers. Raises FileError if nothing was forgotten."""
-    if reference.digest is not None:
-        raise FileError(f"{reference}: name the version to bring back, NAME@VERSION; mgraph archive log says which")
+    _refuse_digest(reference)
     which = [_VERSION.name == reference.name]
     if reference.number is not None:
         which.append(_VERSION.number == reference.number)

@@ -16,7 +16,7 @@ from mgraph.document.canonical import canonical
 from mgraph.document.canonical_order import digests
 from mgraph.document.wiring import Wiring
 
-_WORD = re.compile(r"\w*[^\W\d]\w*")
+_WORD = re.compile(r"\w+")
 _UNNAMED = re.compile(r"n[0-9]+")
 """The ids that recording gives to values without a name."""
 _ENTRY = 100
@@ -62,10 +62,7 @@ def _raw(digest: str) -> bytes:
 
 @lru_cache(maxsize=4_096)
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text as they are looked up: letters, digits and underscores, upper and lower case alike.
-
-    A number is not a word: nobody looks for the nodes that are called ``17``.
-    """
+    """The words of a text as they are looked up: letters, digits and underscores, upper and lower case alike."""
     return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
@@ -95,7 +92,8 @@ def _add(found: Terms, texts: Iterable[str], weight: int) -> None:
         if len(found) >= WORDS:
             return
         for word in words(text)[: WORDS - len(found)]:
-            found.setdefault(("word", entry(word)), weight)
+            if weight > NODE or not word.isdecimal():  # nobody looks for the nodes that are called 17
+                found.setdefault(("word", entry(word)), weight)
 
 
 def printed(text: str) -> str:

@@ -136,15 +136,14 @@ class _Parser:
         return _asked(value) if kind == "field" else Asked("word", value.strip('"'))
 
     def _is_word(self, word: str) -> bool:
-        return self.kind == "word" and self._value == word
+        return self.kind == "word" and self._value in (word, word.upper())
 
 
 def _told(query: Query) -> Query:
     """The query. Raises FileError if it has no word, for then it would ask nothing."""
     if isinstance(query, Asked) and _is_mute(query):
         raise FileError(
-            f"there is no word to look up in {shown(query.value)}: a word has letters, and digits or underscores;"
-            " numbers and signs alone are not in the index"
+            f"there is no word to look up in {shown(query.value)}: a word is made of letters, digits and underscores"
         )
     return query
 

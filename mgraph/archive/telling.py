@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mgraph.archive.holding import Holding, broken, holdings
+from mgraph.errors import shown
 from mgraph.showing.blocks import Block, Column, Entry, Styled, Table
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ def short(digest: str) -> str:
     return digest[: len("sha256:") + _HEX]
 
 
-def hits(found: Sequence[Hit]) -> list[Block]:
-    """The documents that were found."""
+def hits(found: Sequence[Hit], limit: int | None = None) -> list[Block]:
+    """The documents that were found, of which at most ``limit`` are told."""
     if not found:
         return ["nothing is found"]
+    more, found = limit is not None and len(found) > limit, found[:limit]
     columns = [
         Column("name", [f"{each.name}@{each.number}" for each in found], "path"),
         Column("title", [each.title for each in found], "text"),
@@ -37,13 +39,14 @@ def hits(found: Sequence[Hit]) -> list[Block]:
     if any(each.score for each in found):
         columns.append(Column("score", [f"{each.score:.3g}" for each in found], "note"))
     columns.append(Column("nodes", [f"{each.nodes:,}" for each in found], "note"))
-    return [Table([*columns, Column("kept", [each.at[:10] for each in found], "note")])]
+    blocks: list[Block] = [Table([*columns, Column("kept", [each.at[:10] for each in found], "note")])]
+    return [*blocks, "and more; --limit N shows them"] if more else blocks
 
 
-def listed(found: Sequence[Listed]) -> list[Block]:
-    """Names with their newest versions and tags."""
+def listed(found: Sequence[Listed], pattern: str = "") -> list[Block]:
+    """Names with their newest versions and tags; ``pattern`` is what they were to fit."""
     if not found:
-        return ["nothing is kept"]
+        return [f"no name fits {shown(pattern)}" if pattern else "nothing is kept"]
     tags = [", ".join(f"{tag}@{number}" for tag, number in each.tags.items()) for each in found]
     columns = [Column("name", [each.name for each in found], "path")]
     if any(tags):
@@ -97,7 +100,10 @@ def details(found: Details) -> list[Block]:
         "size": f"{found.size:,} bytes, {found.stored:,} in the archive",
     }
     head = f"{found.name}@{found.number}" + (f" of {count:,} versions" if count > 1 else "")
-    blocks: list[Block] = [Styled(head, "title"), *(Entry(key, text) for key, text in facts.items() if text)]
+    blocks: list[Block] = [
+        Styled(head, "title"),
+        *(Entry(key, text, whole=key == "note") for key, text in facts.items() if text),
+    ]
     return [*blocks, Entry("digest", found.digest, whole=True)]
 
 

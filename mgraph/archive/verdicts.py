@@ -29,7 +29,7 @@ from mgraph.document import model
 from mgraph.errors import FileError, MgraphError
 from mgraph.graph import Graph
 
-EXACT, WITHIN, DIFFERS, NOTHING = "exact", "within", "differs", "nothing"
+EXACT, WITHIN, DIFFERS, NOTHING, DAMAGED = "exact", "within", "differs", "nothing", "damaged"
 _LOT = 200
 """Documents whose verdicts are written together: what a verification that is killed does again at most."""
 _OF = tables.verdict.c
@@ -56,15 +56,15 @@ class Verdict(NamedTuple):
     @property
     def ok(self) -> bool:
         """Whether nothing differs."""
-        return self.verdict != DIFFERS
+        return self.verdict not in (DIFFERS, DAMAGED)
 
 
 def judged(content: bytes | FileError, differences: bool) -> Verdict:
     """The verdict on a document, by its canonical bytes, or by why there are none."""
     start = time.perf_counter()
+    if isinstance(content, FileError):
+        return Verdict("", DAMAGED, 0, "", f"damaged: {content}", 0.0)
     try:
-        if isinstance(content, FileError):
-            raise content
         graph = Graph._of(model.parse(content))
         report = graph.verify(finite_differences=differences)
     except MgraphError as error:
@@ -85,7 +85,8 @@ def verify(
     """Judge the documents that a query asks for, the newest first, and keep the verdicts as they come.
 
     Those that this mgraph has judged within ``max_age``, or in a verification of the same query that did not end,
-    are left out. Yields how many are done, of how many, and the verdict.
+    are left out. On a document that is damaged no verdict is kept. Yields how many are done, of how many, and the
+    verdict.
     """
     key = f"{'verifying' if differences else 'replaying'} {query}"
     hits = _begin(database, key, query, max_age)
@@ -97,7 +98,8 @@ def verify(
             found = [
                 each._replace(reference=f"{hit.name}@{hit.number}") for hit, each in zip(lot, judged_lot, strict=True)
             ]
-            write(database, [hit.document for hit in lot], found)
+            kept = [(hit.document, each) for hit, each in zip(lot, found, strict=True) if each.verdict != DAMAGED]
+            write(database, kept)
             for each in found:
                 done += 1
                 yield done, len(hits), each
@@ -135,8 +137,9 @@ def _killed_told() -> Iterator[None]:
         yield
     except BrokenProcessPool:
         raise MgraphError(
-            "a process of --jobs was killed (for want of memory?); --jobs 1 needs the least. The verdicts so far"
-            " are kept, and the next call goes on from there"
+            "a process of several jobs was killed (for want of memory?), or could not start: a script needs"
+            ' if __name__ == "__main__" around what it does. One job needs the least. The verdicts so far are kept, and'
+            " the next call goes on from there"
         ) from None
 
 
@@ -182,7 +185,7 @@ def _contents(database: Database, hits: Sequence[Hit]) -> list[bytes | FileError
     return found
 
 
-def write(database: Database, documents: Sequence[int], verdicts: Sequence[Verdict]) -> None:
+def write(database: Database, verdicts: Sequence[tuple[int, Verdict]]) -> None:
     """Keep the verdicts on documents."""
     at = now().at
     with database.writing() as connection:
@@ -202,7 +205,7 @@ def write(database: Database, documents: Sequence[int], verdicts: Sequence[Verdi
                 "at": at,
                 "seconds": each.seconds,
             }
-            for number, (document, each) in enumerate(zip(documents, verdicts, strict=True), first)
+            for number, (document, each) in enumerate(verdicts, first)
         ]
         put(connection, tables.verdict, rows)
 

@@ -118,7 +118,7 @@ def list_(pattern: str, url: str | None, as_json: bool) -> None:
         from mgraph.archive import telling
 
         found = opened.list(wanted)
-        _print(found, as_json, telling.listed)
+        _print(found, as_json, lambda names: telling.listed(names, wanted))
 
 
 def _print(found: Any, as_json: bool, blocks: Callable[[Any], list[Block]]) -> None:
@@ -146,8 +146,8 @@ def find(query: tuple[str, ...], url: str | None, limit: int, ranked: bool, as_j
         from mgraph.archive import telling
 
         with working("looking"):
-            found = opened.find(" ".join(query), limit=limit, ranked=ranked)
-        _print(found, as_json, telling.hits)
+            found = opened.find(" ".join(query), limit=limit + 1, ranked=ranked)
+        _print(found[:limit] if as_json else found, as_json, lambda hits: telling.hits(hits, limit))
 
 
 @archive.command("show")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from mgraph.archive.archive import Archive
 from mgraph.archive.hits import Hit
-from mgraph.archive.verdicts import DIFFERS, NOTHING, Verdict
+from mgraph.archive.verdicts import DAMAGED, DIFFERS, NOTHING, Verdict
 from mgraph.cli import outcomes
 from mgraph.cli.many import Options, tell_all
 from mgraph.cli.outcomes import Outcome
@@ -54,5 +54,6 @@ def _outcome(archive: Archive, verdict: Verdict) -> Outcome:
     kind = outcomes.NOTHING if verdict.verdict == NOTHING else verdict.verdict
     facts = {"verdict": verdict.said, "ok": verdict.ok, "ulps": min(verdict.ulps, 2**53), "node": verdict.node}
     lines = () if verdict.ok else (verdict.said,)
-    found = Outcome(verdict.reference, kind, int(not verdict.ok), verdict.said, facts, verdict.nodes, lines)
+    status = 2 if verdict.verdict == DAMAGED else int(not verdict.ok)
+    found = Outcome(verdict.reference, kind, status, verdict.said, facts, verdict.nodes, lines)
     return found._replace(file=archive.name, place=verdict.reference, seconds=verdict.seconds)

@@ -154,9 +154,9 @@ def test_what_is_forgotten_is_not_found(course: tuple[Archive, Path]) -> None:
         ("a " * 41, "at most 40 conditions, each word being one, not 41"),
         ('"' + "a " * 41 + '"', "at most 40 conditions, each word being one, not 41"),
         (" or ".join(["op:tanh"] * 41), "at most 40 conditions, each word being one, not 41"),
-        ("17", "there is no word to look up in '17'"),
+        ("-", "there is no word to look up in '-'"),
         ("neuron or -", "there is no word to look up in '-'"),
-        ("not 17", "there is no word to look up in '17'"),
+        ("not -", "there is no word to look up in '-'"),
         ('""', "there is no word to look up in ''"),
         ("🙂", "there is no word to look up in '🙂'"),
         ("*", "there is no word to look up in '*'"),
@@ -233,7 +233,8 @@ SPELLED = {
     "\u202eعصبية": {"rtl"},
     "x": {"math", "latex"},
     "snake_case": {"_under_score"},
-    "100%": None,
+    "100%": {"_under_score"},
+    "∂ %": None,
     '"snake_case 100%"': {"_under_score"},
     "name:german": {"german"},
     "name:_*": {"_under_score"},
@@ -358,3 +359,29 @@ def test_like_two_graphs_is_like_each_of_them(course: tuple[Archive, Path]) -> N
     archive, folder = course
     square = f"like:{folder / 'square.json'}"
     assert names(archive, f"like:#xor {square}") == names(archive, "like:#xor") & names(archive, square)
+
+
+def test_a_hit_has_the_name_that_was_asked_for(archive: Archive) -> None:
+    graph = mgraph.load(ROOT / "samples" / "tanh.json")
+    for name, tag in (("first", "week-1"), ("second", "week-2")):
+        archive.keep(graph, name, tag=tag, labels={"for": name})
+    for asked, name in {
+        "": "second",
+        "name:first": "first",
+        "tag:week-1 op:tanh": "first",
+        "label:for=first": "first",
+        "like:#first name:first": "first",
+        "not name:first": "second",
+    }.items():
+        assert [hit.name for hit in archive.find(asked)] == ([] if asked == "not name:first" else [name]), asked
+    assert [verdict.reference for _, _, verdict in archive.verify("tag:week-1")] == ["first@1"]
+
+
+def test_numbers_of_names_and_titles_are_words(archive: Archive) -> None:
+    for number in (7, 17):
+        a = Value(1.0, name="a")
+        archive.keep(mgraph.record(a * float(number), title=f"Aufgabe {number}"), f"ex-{number:03}")
+    assert [hit.name for hit in archive.find("ex-007")] == ["ex-007"]
+    assert [hit.name for hit in archive.find("Aufgabe AND 17")] == ["ex-017"]
+    assert {hit.name for hit in archive.find("7 OR 17")} == {"ex-007", "ex-017"}
+    assert [hit.name for hit in archive.find("NOT 17")] == ["ex-007"]

@@ -171,7 +171,7 @@ def test_find(do: Run) -> None:
     do("keep", *SMALL)
     found = json.loads(do("find", "op:tanh", "nodes:<=10", "--json").stdout)
     assert {each["name"] for each in found} == {"neuron", "neuron-pytorch", "tanh"}
-    assert do("find", "op:tanh", "--limit", "2").stdout.count("\n") == 3
+    assert do("find", "op:tanh", "--limit", "2").stdout.count("\n") == 4
     assert do("find", "title:x").returncode == 2
     assert do("find", "nowhere").stdout == "nothing is found\n"
 
@@ -229,10 +229,34 @@ def test_a_digest_means_one_version(do: Run, tmp_path: Path) -> None:
         NEURON.with_leaves({"x1": float(k)}).save(tmp_path / "neuron.json")
         do("keep", "neuron.json")
     digest = json.loads(do("show", "neuron@1", "--json").stdout)["digest"]
-    assert do("forget", digest).returncode == 0
-    assert kept(do) == {"neuron": 2} and do("show", "neuron@2").returncode == 0
-    for argv in (["forget", digest], ["tag", digest, "exam"]):
-        assert do(*argv).stderr.endswith(f": no name holds {digest[:19]} any more\n")
+    for argv in (["forget", digest], ["forget", "--undo", digest]):
+        assert f"{digest} is a document; name the version that holds it" in " ".join(do(*argv).stderr.split())
+    assert kept(do) == {"neuron": 2}
+    do("forget", "neuron@1")
+    assert do("tag", digest, "exam").stderr.endswith(f": no name holds {digest[:19]} any more\n")
+
+
+def test_an_export_replaces_nothing(do: Run, tmp_path: Path) -> None:
+    do("keep", str(ROOT / "samples" / "neuron.json"))
+    for name in ("notes.zip", "notes.ZIP"):
+        (tmp_path / name).write_text("mine")
+        done = do("export", name)
+        assert done.returncode == 2 and "it is there already" in done.stderr
+        assert (tmp_path / name).read_text() == "mine"
+
+
+def test_nothing_is_written_to_the_name_of_a_kept_graph(do: Run, tmp_path: Path) -> None:
+    do("keep", str(ROOT / "samples" / "neuron.json"))
+    done = do("get", "neuron", "-o", "#neuron")
+    assert done.returncode == 2 and "names a graph in an archive" in done.stderr
+    assert not (tmp_path / "#neuron").exists()
+
+
+def test_more_than_the_limit_is_said(do: Run) -> None:
+    do("keep", str(ROOT / "samples" / "neuron.json"), str(ROOT / "samples" / "tanh.json"))
+    assert do("find", "--limit", "1").stdout.splitlines()[-1] == "and more; --limit N shows them"
+    assert "limit" not in do("find", "--limit", "2").stdout
+    assert do("list", "nobody*").stdout == "no name fits 'nobody*'\n"
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,9 @@ def put_values(connection: Connection, table: Table, names: Sequence[str], value
                     copy.write_row(row)
     finally:
         cursor.close()
+
+
+def count_anew(connection: Connection) -> None:
+    """Let PostgreSQL count what its plans go by, which it would do by itself only a minute later."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ANALYZE document, body, version, term, posting")

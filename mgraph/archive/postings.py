@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection, delete, select
 
 from mgraph.archive import tables
-from mgraph.archive.lots import in_lots, next_id, put, put_values
+from mgraph.archive.lots import count_anew, in_lots, next_id, put, put_values
 from mgraph.archive.parcels import Parcel, Terms, add_name
+
+_MANY = 500
+"""New documents after which the database's statistics are out of date."""
 
 
 def post(connection: Connection, terms: Mapping[int, Terms], fingerprints: Mapping[int, Iterable[int]]) -> None:
@@ -29,6 +32,8 @@ def post(connection: Connection, terms: Mapping[int, Terms], fingerprints: Mappi
             found.setdefault(mark, []).append((document, 1))
     rows = ((term, *each) for term in sorted(found) for each in sorted(found[term]))  # in the order of the index
     put_values(connection, tables.posting, ["term", "document", "weight"], rows)
+    if len(fingerprints) >= _MANY:
+        count_anew(connection)
 
 
 def _outweighed_gone(connection: Connection, document: int, weights: Mapping[int, int]) -> dict[tuple[int, int], int]:

@@ -76,3 +76,13 @@ def test_candidates_are_matched_in_lots(full: Archive, tmp_path: Path) -> None:
         assert len(full.find(query, limit=None)) == COUNT + 1
     assert len(few) <= 2
     assert len(all_) <= 4  # 25, 50, 100 and one for a base
+
+
+def test_a_server_counts_what_its_plans_go_by_after_many_were_kept(postgres: str) -> None:
+    """It would do so by itself a minute later, and plan every query until then as if there were next to nothing."""
+    with Archive(postgres) as archive:
+        graphs = [record(Value(float(k), name="x").tanh()) for k in range(500)]
+        archive.keep_all([Offer(prepared(graph._wiring), f"{k}", {}) for k, graph in enumerate(graphs)])
+        with archive._database.reading() as connection:
+            rows = connection.exec_driver_sql("SELECT reltuples FROM pg_class WHERE relname = 'document'").scalar()
+    assert rows == 500

@@ -99,17 +99,17 @@ def write_on(url: str, bag: Path, seed: int, say: Say) -> None:
 def examine(archive: Archive, log: Path) -> list[str]:
     """What is wrong after a kill."""
     faults = [f"check: {fault}" for fault in archive.check(3).faults]
-    kept, gone, tagged, moving = {}, set(), {}, {}
+    kept, gone, tags = {}, set(), {}
     imported = False
     for what, *rest in said(log):
         if what == "kept":
             kept[rest[0], rest[1]] = rest[2]
         elif what == "will forget":
             gone.add((rest[0], rest[1]))
-        elif what == "will tag":
-            moving[rest[0]] = rest[1]
+        elif what == "will tag":  # of several that were killed before they said so, any may have been the last
+            tags.setdefault(rest[0], [None]).append(rest[1])
         elif what == "tagged":
-            tagged[rest[0]] = rest[1]
+            tags[rest[0]] = [rest[1]]
         imported |= what == "imported"
     there = versions(archive)
     faults += [
@@ -127,9 +127,7 @@ def examine(archive: Archive, log: Path) -> list[str]:
         query = select(of.name, of.number).join(tables.tag, tables.tag.c.version == of.id)
         points = dict(map(tuple, connection.execute(query)))
     faults += [
-        f"tag of {name}: {points.get(name)}"
-        for name, number in tagged.items()
-        if points.get(name) not in (number, moving[name])
+        f"tag of {name}: {points.get(name)}" for name, allowed in tags.items() if points.get(name) not in allowed
     ]
     return faults
 

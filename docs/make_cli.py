@@ -28,7 +28,11 @@ def names() -> Iterator[str]:
     yield ""
     for name, command in main.commands.items():
         yield name
-        yield from (f"{name} {each}" for each in command.commands) if isinstance(command, click.Group) else ()
+        yield from (
+            (f"{name} {each}" for each in command.list_commands(click.Context(command)))
+            if isinstance(command, click.Group)
+            else ()
+        )
 
 
 def section(name: str) -> str:

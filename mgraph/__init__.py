@@ -115,7 +115,7 @@ __all__ = ["__version__", "name", "nn", *(each for each in _MODULE if each not i
 if not TYPE_CHECKING:  # a type checker is to know every name, and to refuse any other
 
     def __getattr__(attribute: str) -> Any:
-        if attribute in ("Batch", "Replayer"):
+        if attribute in _WITH_FAST:
             found = getattr(import_module("mgraph.replaying.choice").load_compiled(), attribute)
         elif attribute in _MODULE:
             found = getattr(import_module(f"mgraph.{_MODULE[attribute]}"), attribute)

@@ -206,7 +206,7 @@ class Archive:
 
         Level 1 checks the database and its references, 2 every document's digest, 3 all that is derived from it, 4
         recomputes it. ``limit``: so many documents at most, those first that were not checked for longest. ``repair``
-        is another archive, which replaces damaged documents; a damaged index is derived anew.
+        is another archive, which replaces damaged documents; what is derived from them is derived anew.
         """
         return checkup.check(self._database, level, limit, None if repair is None else repair._database)
 

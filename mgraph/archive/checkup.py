@@ -73,8 +73,6 @@ def check(database: Database, level: int, limit: int | None, repair: Database | 
         with database.reading() as connection:
             faults += _integrity(connection)
             faults += _references(connection)
-        if repair is not None and database.is_file:
-            faults = _indexed_anew(database, faults)
         for lot in in_lots(_longest_ago(database, level)[:limit] if level > REFERENCES else []):
             found = _documents(database, lot, level)
             if repair is not None:
@@ -87,17 +85,6 @@ def check(database: Database, level: int, limit: int | None, repair: Database | 
         return Checkup(level, done, faults, _unchecked(database, level))
     except Damaged as error:
         return unreadable(error, done, faults)
-
-
-def _indexed_anew(database: Database, faults: list[Fault]) -> list[Fault]:
-    """The faults, those repaired that were in SQLite's own indexes: they are made anew from the tables."""
-    if not any(" index " in fault.said for fault in faults):
-        return faults
-    with database.writing() as connection:
-        connection.exec_driver_sql("REINDEX")
-    with database.reading() as connection:
-        rest = {*_integrity(connection)}
-    return [fault._replace(repaired=" index " in fault.said and fault not in rest) for fault in faults]
 
 
 def unreadable(error: Damaged, done: int = 0, faults: Sequence[Fault] = ()) -> Checkup:

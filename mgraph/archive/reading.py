@@ -8,18 +8,16 @@ also says what is wrong.
 from __future__ import annotations
 
 import os
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from mgraph.archive.sqlite_file import LONGEST, SCHEMA, foreign, is_archive
-from mgraph.document.model import Document
 from mgraph.errors import DocumentError, FileError, MgraphError
-from mgraph.files.atomic import display, is_there
+from mgraph.files.atomic import display, is_database, is_there
 
 if TYPE_CHECKING:
     from mgraph.archive.archive import Archive
+    from mgraph.document.model import Document
     from mgraph.formats.opening import Kept
 
 _SERVERS = ("postgresql://", "postgres://")
@@ -32,6 +30,15 @@ class Place(NamedTuple):
 
     url: str
     reference: str | None
+
+
+def is_archive(path: str) -> bool:
+    """Whether a file is an archive. False for what cannot be read."""
+    if not is_database(path):  # most files: no need to import what knows more
+        return False
+    from mgraph.archive import sqlite_file
+
+    return sqlite_file.is_archive(path)
 
 
 def place(path: str | os.PathLike[str]) -> Place | None:
@@ -57,9 +64,7 @@ def read(found: Place) -> Document:
     try:
         import zstandard  # noqa: F401
     except ImportError:
-        raise FileError(
-            f"{display(found.url)}: an archive needs the extra: pip install 'mgraph-replay[archive]'"
-        ) from None
+        raise _not_installed(found.url) from None
     try:
         document = None if "://" in found.url or found.reference is None else _quickly(found.url, found.reference)
         return document or _by_archive(found)
@@ -93,8 +98,12 @@ def opened(url: str, create: bool = False, upgrade: bool = False) -> Archive:
     try:
         from mgraph.archive.archive import Archive
     except ImportError:
-        raise FileError(f"{display(url)}: an archive needs the extra: pip install 'mgraph-replay[archive]'") from None
+        raise _not_installed(url) from None
     return Archive(url, create=create, upgrade=upgrade)
+
+
+def _not_installed(url: str) -> FileError:
+    return FileError(f"{display(url)}: an archive needs the extra: pip install 'mgraph-replay[archive]'")
 
 
 def _by_archive(found: Place) -> Document:
@@ -105,8 +114,11 @@ def _by_archive(found: Place) -> Document:
 
 def _quickly(path: str, text: str) -> Document | None:
     """The document, if it can be found and restored without more ado; else None."""
+    import sqlite3
+
     from mgraph.archive.quick import document
     from mgraph.archive.references import parsed
+    from mgraph.archive.sqlite_file import LONGEST, SCHEMA, foreign
 
     reference = parsed(text)
     try:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mgraph.errors import FileError, shown
 from mgraph.files.atomic import DATABASE
+
+if TYPE_CHECKING:
+    import sqlite3
 
 SCHEMA = 1
 """The version of an archive's tables."""
@@ -61,10 +64,9 @@ def foreign(connection: sqlite3.Connection) -> str:
     return ""
 
 
-def is_archive(path: str | Path) -> bool:
-    """Whether a file begins as an archive does. False for what cannot be read, or only once, such as a pipe."""
-    head = _head(path) if Path(path).is_file() else b""
-    return head[:16] == DATABASE and _application(head) == APPLICATION_ID
+def is_archive(database: str | Path) -> bool:
+    """Whether an SQLite database begins as an archive does. False for what cannot be read."""
+    return _application(_head(database)) == APPLICATION_ID
 
 
 def not_ours(path: Path) -> str:

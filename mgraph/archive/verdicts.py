@@ -21,6 +21,7 @@ from mgraph.archive import tables
 from mgraph.archive.database import Database
 from mgraph.archive.finding import find
 from mgraph.archive.hits import Hit
+from mgraph.archive.holding import DIFFERS
 from mgraph.archive.lots import next_id, put
 from mgraph.archive.moments import ago, now
 from mgraph.archive.parcels import printed
@@ -29,7 +30,7 @@ from mgraph.document import model
 from mgraph.errors import FileError, MgraphError
 from mgraph.graph import Graph
 
-EXACT, WITHIN, DIFFERS, NOTHING, DAMAGED = "exact", "within", "differs", "nothing", "damaged"
+EXACT, WITHIN, NOTHING, DAMAGED = "exact", "within", "nothing", "damaged"
 _LOT = 200
 """Documents whose verdicts are written together: what a verification that is killed does again at most."""
 _OF = tables.verdict.c
@@ -137,7 +138,7 @@ def _killed_told() -> Iterator[None]:
         yield
     except BrokenProcessPool:
         raise MgraphError(
-            "a process of several jobs was killed (for want of memory?), or could not start: a script needs"
+            "a process of several jobs was killed (out of memory?), or could not start: a script needs"
             ' if __name__ == "__main__" around what it does. One job needs the least. The verdicts so far are kept, and'
             " the next call goes on from there"
         ) from None

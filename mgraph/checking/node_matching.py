@@ -32,7 +32,7 @@ def matched(a: Wiring, b: Wiring) -> list[int | None]:
 
 
 def _crossed(a: Wiring, b: Wiring, to: list[int]) -> bool:
-    """Whether a leaf is matched to another one than its namesake, and that tells: the leaves have the same names on
+    """Whether a leaf is matched to a leaf that is not its namesake, and that tells: the leaves have the same names on
     both sides, or other numbers. If ids were given out anew, a name that occurs again means nothing."""
     leaves = [(node, b.nodes[j]) for node, j in zip(a.nodes, to, strict=True) if node["op"] in LEAVES]
     names, others = {x["id"] for x, _ in leaves}, {y["id"] for _, y in leaves}

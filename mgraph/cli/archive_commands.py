@@ -8,28 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mgraph.archive.reading import DEFAULT
 from mgraph.cli import many
-from mgraph.cli.archive_options import ARCHIVE, DEFAULT, REFERENCE, Age, chosen, print_blocks
+from mgraph.cli.archive_options import ARCHIVE, REFERENCE, Age, chosen, print_blocks
 from mgraph.cli.archive_upkeep import UPKEEP
 from mgraph.cli.options import DESTINATION, JSON, PICTURE, put
 from mgraph.cli.processes import MOST
 from mgraph.cli.terminal import complain, show, show_json, working
-from mgraph.errors import nearest, shown
+from mgraph.errors import shown
 
 if TYPE_CHECKING:
     from mgraph.showing.blocks import Block
-
-
-class _Group(click.Group):
-    """The commands in the order in which they are written."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args[0] not in self.commands and not args[0].startswith("-"):
-            raise click.UsageError(f"there is no command {shown(args[0])}.{nearest(args[0], self.commands)}", ctx)
-        return super().resolve_command(ctx, args)
 
 
 def _name(reference: str) -> str:
@@ -49,17 +38,7 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...])
     return found
 
 
-@click.group(cls=_Group, no_args_is_help=False)
-def archive() -> None:
-    """Keep, find and verify worked examples.
-
-    ARCHIVE is a file such as course.mgraph, or postgresql://HOST/NAME; --archive names it, or the variable
-    MGRAPH_ARCHIVE. REFERENCE is a NAME that was kept, one of its versions (neuron@2), a tag of it (neuron:latest), or
-    the first digits of a digest (sha256:3fa9). Every command that takes FILE takes course.mgraph#REFERENCE.
-    """
-
-
-@archive.command()
+@click.command()
 @click.argument("url", metavar="ARCHIVE", envvar=DEFAULT)
 def init(url: str) -> None:
     """Make an archive, unless there is one."""
@@ -69,7 +48,7 @@ def init(url: str) -> None:
         show([f"ready: {made.name}"])
 
 
-@archive.command()
+@click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @ARCHIVE
 @click.option("--as", "called", metavar="NAME", help="Keep all as versions of NAME, in their order.")
@@ -108,7 +87,7 @@ def keep(paths: tuple[str, ...], url: str | None, called: str | None, pass_over:
     return 0
 
 
-@archive.command("list")
+@click.command("list")
 @click.argument("pattern", default="")
 @ARCHIVE
 @JSON
@@ -128,7 +107,7 @@ def _print(found: Any, as_json: bool, blocks: Callable[[Any], list[Block]]) -> N
         print_blocks(blocks(found))
 
 
-@archive.command()
+@click.command()
 @click.argument("query", nargs=-1)
 @ARCHIVE
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="At most N.")
@@ -150,7 +129,7 @@ def find(query: tuple[str, ...], url: str | None, limit: int, ranked: bool, as_j
         _print(found[:limit] if as_json else found, as_json, lambda hits: telling.hits(hits, limit))
 
 
-@archive.command("show")
+@click.command("show")
 @REFERENCE
 @ARCHIVE
 @JSON
@@ -166,7 +145,7 @@ def show_(reference: str, url: str | None, as_json: bool) -> None:
             print_blocks(telling.details(found))
 
 
-@archive.command()
+@click.command()
 @REFERENCE
 @ARCHIVE
 @click.option("-o", "--output", "out", metavar="OUT", type=DESTINATION, default="-", help="[default: standard output]")
@@ -176,7 +155,7 @@ def get(reference: str, url: str | None, out: str) -> None:
         put({out: opened.get(wanted).to_bytes()})
 
 
-@archive.command()
+@click.command()
 @REFERENCE
 @click.argument("tag", metavar="TAG")
 @ARCHIVE
@@ -190,7 +169,7 @@ def tag(reference: str, tag: str, url: str | None, off: bool) -> None:
             opened.tag(wanted, tag)
 
 
-@archive.command()
+@click.command()
 @click.argument("name")
 @click.argument("labels", metavar="KEY=VALUE...", nargs=-1, callback=_pairs)
 @ARCHIVE
@@ -205,7 +184,7 @@ def label(name: str, labels: dict[str, str], url: str | None, off: tuple[str, ..
         opened.label(wanted, {**dict.fromkeys(off), **labels})
 
 
-@archive.command()
+@click.command()
 @click.argument("name", required=False)
 @ARCHIVE
 @click.option("--verdicts", is_flag=True, help="Say since when NAME holds, and the first version that broke it.")
@@ -224,7 +203,7 @@ def log(name: str | None, url: str | None, verdicts: bool, as_json: bool) -> Non
             _print(opened.log(wanted), as_json, lambda found: telling.log(found, wanted is None))
 
 
-@archive.command()
+@click.command()
 @click.argument("old", metavar="REFERENCE")
 @click.argument("new", metavar="[REFERENCE]", required=False)
 @ARCHIVE
@@ -249,7 +228,7 @@ def diff(old: str, new: str | None, url: str | None, as_json: bool, draw: str | 
     return compared(pair[0], before, pair[1], after, as_json, draw)
 
 
-@archive.command()
+@click.command()
 @click.argument("query", nargs=-1)
 @ARCHIVE
 @click.option("--max-age", type=Age(), metavar="AGE", help="Leave out what was judged within 12h, 30d or 8w.")
@@ -272,7 +251,7 @@ def verify(query: tuple[str, ...], url: str | None, max_age: timedelta | None, n
         return archive_verifying.verify(opened, " ".join(query), not no_differences, max_age, wanted)
 
 
-@archive.command()
+@click.command()
 @REFERENCE
 @ARCHIVE
 @click.option("--undo", is_flag=True, help="Take the tombstone away again.")
@@ -286,7 +265,7 @@ def forget(reference: str, url: str | None, undo: bool) -> None:
         show([f"{'remembered' if undo else 'forgotten'}: {', '.join(f'{_name(wanted)}@{each}' for each in numbers)}"])
 
 
-@archive.command()
+@click.command()
 @ARCHIVE
 @click.option("--older-than", "age", type=Age(), required=True, metavar="AGE", help="Such as 12h, 30d or 8w.")
 def prune(url: str | None, age: timedelta) -> None:
@@ -298,5 +277,4 @@ def prune(url: str | None, age: timedelta) -> None:
         show([f"removed: {versions:,} version{'s' * (versions != 1)}, {documents:,} document{'s' * (documents != 1)}"])
 
 
-for command in UPKEEP:
-    archive.add_command(command)
+COMMANDS = (init, keep, list_, find, show_, get, tag, label, log, diff, verify, forget, prune, *UPKEEP)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mgraph.archive.reading import DEFAULT
 from mgraph.cli.terminal import show, width
 from mgraph.errors import shown
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from mgraph.archive.archive import Archive
     from mgraph.showing.blocks import Block
 
-DEFAULT = "MGRAPH_ARCHIVE"
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 

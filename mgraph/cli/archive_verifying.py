@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
 from mgraph.archive.archive import Archive
 from mgraph.archive.hits import Hit
-from mgraph.archive.verdicts import DAMAGED, DIFFERS, NOTHING, Verdict
+from mgraph.archive.holding import DIFFERS
+from mgraph.archive.verdicts import DAMAGED, NOTHING, Verdict
 from mgraph.cli import outcomes
 from mgraph.cli.many import Options, tell_all
 from mgraph.cli.outcomes import Outcome
@@ -22,7 +24,8 @@ def verify(archive: Archive, query: str, differences: bool, max_age: timedelta |
     if not hits:
         raise FileError(f"{archive.name}: no document that the query asks for is kept")
     names = [_reference(hit) for hit in hits]
-    return tell_all("verify", names, _judged(archive, query, differences, max_age, wanted.jobs), wanted)
+    found = _judged(archive, query, differences, max_age, wanted.jobs)
+    return tell_all("verify", names, found, wanted, Counter(), "all were judged lately")
 
 
 def _judged(archive: Archive, query: str, differences: bool, max_age: timedelta | None, jobs: int) -> Iterator[Outcome]:

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from mgraph import __version__
-from mgraph.cli.archive_commands import archive
+from mgraph.cli.archive_group import archive
 from mgraph.cli.checking import diff, info, validate, verify
 from mgraph.cli.making import draw, edit, export, extract, gradient
 from mgraph.cli.replaying import fit, rows, run

@@ -29,6 +29,7 @@ KINDS = {
     "not replayed": ("not replayed", "not replayed"),
     "invalid": ("invalid", "invalid"),
     "unreadable": ("unreadable", "unreadable"),
+    "damaged": ("damaged", "damaged"),
     "other": ("other file passed over", "other files passed over"),
 }
 """What graphs and files are counted as: the words for one and for several, in the order of the last line."""
@@ -79,13 +80,16 @@ def go_through(what: str, paths: Sequence[str], judge: Judge, wanted: Options) -
     with working("looking for files"):
         found, others = find(paths)
     names = [display(each.path) + " #title" * each.path.endswith(".ipynb") for each in found]
-    return tell_all(what, names, _outcomes(found, others, judge, wanted), wanted, others)
+    return tell_all(what, names, _outcomes(found, others, judge, wanted), wanted, others, "no files")
 
 
 def tell_all(
-    what: str, names: Iterable[str], found: Iterable[Outcome], wanted: Options, others: Counter[str] | None = None
+    what: str, names: Iterable[str], found: Iterable[Outcome], wanted: Options, others: Counter[str], nothing: str
 ) -> int:
-    """Tell of each outcome as it comes, and count. ``names`` are about as wide as theirs will be."""
+    """Tell of each outcome as it comes, and count; ``nothing`` says that there were none.
+
+    ``names`` are about as wide as theirs will be, ``others`` are files that are only counted.
+    """
     from mgraph.cli import junit
     from mgraph.cli.options import put
 
@@ -101,11 +105,9 @@ def tell_all(
             tell(outcome)
         if wanted.junit:
             outcomes.append(outcome)
-    counts["other"] = 0 if others is None else others.total()
+    counts["other"] = others.total()
     told = [f"{counts[kind]:,} {words[counts[kind] != 1]}" for kind, words in KINDS.items() if counts[kind]]
-    (say if wanted.as_json else _show)(
-        ", ".join(told) or ("no files" if others is not None else "all were judged lately")
-    )
+    (say if wanted.as_json else _show)(", ".join(told) or nothing)
     if wanted.junit:
         put({wanted.junit: junit.document(f"mgraph {what}", outcomes)})
     return status

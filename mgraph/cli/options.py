@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from mgraph.archive.reading import is_archive
 from mgraph.cli.terminal import working
 from mgraph.errors import DocumentError, DrawError, FileError, MgraphError, ReplayError, shown
 
@@ -45,15 +46,9 @@ class _Destination(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path."""
         url, mark, _ = str(value).rpartition("#")
-        if mark and (not url or _is_archive(url)):
+        if mark and (not url or is_archive(url)):
             self.fail(f"{shown(value)} names a graph in an archive; write a file, and keep that: mgraph archive keep")
         return "-" if value in ("/dev/stdout", "/dev/fd/1") else super().convert(value, param, ctx)
-
-
-def _is_archive(path: str) -> bool:
-    from mgraph.archive.sqlite_file import is_archive
-
-    return is_archive(path)
 
 
 DESTINATION = _Destination()

@@ -162,6 +162,18 @@ def _put(contents: Mapping[str, tuple[str, Iterable[bytes]]]) -> None:
                 os.replace(file.name, target)
 
 
+def is_database(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is an SQLite database, as an archive of graphs is; not what can be read only once, such as a pipe,
+    or not at all."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb", buffering=0) as file:
+            return file.read(len(DATABASE)) == DATABASE
+    except (OSError, ValueError):  # of no path, too
+        return False
+
+
 def is_there(path: str) -> bool:
     """Whether there is anything at ``path``; not for what is no path."""
     return os.path.exists(path)
@@ -284,9 +296,8 @@ def _regular(name: str) -> str | None:
         raise IsADirectoryError(errno.EISDIR, "it is a directory")
     if not stat.S_ISREG(mode):
         return None
-    with suppress(OSError), open(name, "rb") as file:
-        if file.read(len(DATABASE)) == DATABASE:
-            raise ValueError("it is a database (an archive?), which this would replace; name another file")
+    if is_database(name):
+        raise ValueError("it is a database (an archive?), which this would replace; name another file")
     return os.path.realpath(name)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from conftest import ROOT, SMALL
 from sqlalchemy import delete, select
@@ -116,6 +118,22 @@ def test_repair_from_another_archive(course: Archive, tmp_path) -> None:
         other.keep(mgraph.load(ROOT / "samples/tanh.json"), "t")
         assert course.check(2, repair=other).ok
     assert course.check(3).faults == []
+
+
+def test_a_table_and_its_index_that_disagree_are_not_repaired(tmp_path: Path) -> None:
+    """Nothing tells which of them is right: an index made anew would prove a name with a flipped bit."""
+    path, name = tmp_path / "a.mgraph", b"quaggaquagga"
+    with Archive(path) as archive, Archive(tmp_path / "b.mgraph") as other:
+        for each in (archive, other):
+            each.keep(NEURON, name.decode())
+    raw, disagreed = path.read_bytes(), 0
+    for k in [k for k in range(len(raw)) if raw.startswith(name, k)]:
+        path.write_bytes(raw[:k] + bytes([raw[k] ^ 2]) + raw[k + 1 :])
+        with Archive(path) as archive, Archive(tmp_path / "b.mgraph") as other:
+            if any(" index " in fault.said for fault in archive.check(1).faults):
+                assert not archive.check(3, repair=other).ok and not archive.check(1).ok
+                disagreed += 1
+    assert disagreed >= 2
 
 
 def test_postgresql_checks_its_indexes(postgres: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, SMALL
+from databases import as_nobody
 
 import mgraph
 from mgraph.archive import database, keeping, migrating
@@ -69,26 +70,18 @@ def test_a_read_only_archive_is_read_and_not_written() -> None:
             archive.keep(NEURON, "neuron")
         (folder / "a.mgraph").chmod(0o444)
         folder.chmod(0o555)
-        read, write = os.pipe()
-        if (child := os.fork()) == 0:
-            said = "no error"
-            try:
-                if os.getuid() == 0:
-                    os.setgid(65534)
-                    os.setuid(65534)
-                with Archive(folder / "a.mgraph") as archive:
-                    assert archive["neuron"].digest == NEURON.digest
-                    assert archive.check(3).ok
-                    archive.keep(NEURON, "other")
-            except BaseException as error:
-                said = f"{type(error).__name__}: {error}"
-            finally:
-                os.write(write, said.encode())
-                os._exit(0)
+
+        def work() -> str:
+            with Archive(folder / "a.mgraph") as archive:
+                assert archive["neuron"].digest == NEURON.digest
+                assert archive.check(3).ok
+                archive.keep(NEURON, "other")
+            return "no error"
+
+        child, pipe = as_nobody(work)
         os.waitpid(child, 0)
-        said = os.read(read, 10_000).decode()
-        os.close(read)
-        os.close(write)
+        with os.fdopen(pipe) as told:
+            said = told.read()
         assert said.startswith("FileError: ")
         assert said.endswith("this archive cannot be written: the file or its folder is read-only")
     finally:

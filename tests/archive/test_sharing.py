@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from databases import as_nobody
 
 import mgraph
 from mgraph.archive.archive import Archive
@@ -129,7 +130,15 @@ with mgraph.Archive(sys.argv[2]) as archive:
 def test_who_may_only_read_sees_what_another_writes() -> None:
     folder = Path(tempfile.mkdtemp())  # pytest's folders are closed to other users
     course = folder / "course.mgraph"
-    to_child, to_parent = os.pipe(), os.pipe()
+    began, go_on = os.pipe(), os.pipe()
+
+    def work() -> str:
+        with Archive(course) as reader:
+            before = len(reader.list())
+            os.write(began[1], b"!")
+            os.read(go_on[0], 1)
+            return f"{before} {len(reader.list())} {reader.check(3).ok}"
+
     try:
         with Archive(course) as writer:
             writer.keep(NEURON, "neuron")
@@ -138,32 +147,19 @@ def test_who_may_only_read_sees_what_another_writes() -> None:
             for path in folder.iterdir():
                 path.chmod(0o444)
             folder.chmod(0o555)
-            if (child := os.fork()) == 0:
-                said = "no error"
-                try:
-                    if os.getuid() == 0:
-                        os.setgid(65534)
-                        os.setuid(65534)
-                    with Archive(course) as reader:
-                        before = len(reader.list())
-                        os.write(to_parent[1], b"!")
-                        os.read(to_child[0], 1)
-                        said = f"{before} {len(reader.list())} {reader.check(3).ok}"
-                except BaseException as error:
-                    said = f"{type(error).__name__}: {error}"
-                finally:
-                    os.write(to_parent[1], said.encode())
-                    os._exit(0)
-            assert os.read(to_parent[0], 1) == b"!"
+            child, pipe = as_nobody(work)
+            os.close(began[1])  # so that a child that failed is not waited for
+            assert os.read(began[0], 1) == b"!"
             folder.chmod(0o755)
             for path in folder.iterdir():
                 path.chmod(0o644)
             for k in range(100):
                 writer.keep(NEURON.with_leaves({"x1": float(k)}), f"later {k}")
-        os.write(to_child[1], b"!")
+        os.write(go_on[1], b"!")
         os.waitpid(child, 0)
-        assert os.read(to_parent[0], 10_000).decode() == "2 102 True"
+        with os.fdopen(pipe) as told:
+            assert told.read() == "2 102 True"
     finally:
         shutil.rmtree(folder)
-        for end in (*to_child, *to_parent):
+        for end in (began[0], *go_on):
             os.close(end)

@@ -314,14 +314,16 @@ def test_processes_keep_alike(call: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["samples/neuron.json", "course.mgraph#neuron"])
-def test_run_imports_nothing_of_sqlalchemy(call: Cli, tmp_path: Path, file: str) -> None:
+def test_run_imports_no_more_of_the_archive_than_it_needs(call: Cli, tmp_path: Path, file: str) -> None:
     (tmp_path / "samples").symlink_to(SAMPLES)
     call("archive", "init", "course.mgraph")
     call("archive", "keep", SAMPLES / "neuron.json", "--archive", "course.mgraph")
+    unwanted = ["sqlalchemy", "alembic", "mgraph.cli.archive_commands"]
+    unwanted += ["sqlite3", "mgraph.archive.sqlite_file"] * file.endswith(".json")
     script = (
         "import sys; from mgraph.cli.main import main\n"
         "try: main()\n"
-        "except SystemExit as end: print(end.code, {n.split('.')[0] for n in sys.modules} & {'sqlalchemy', 'alembic'})"
+        f"except SystemExit as end: print(end.code, {{*{unwanted}}} & {{*sys.modules}})"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, "run", file], cwd=tmp_path, capture_output=True, text=True, check=False

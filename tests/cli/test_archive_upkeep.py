@@ -85,6 +85,18 @@ def test_a_flipped_bit_is_found_and_repaired_from_another_archive(course: Run, c
     assert json.loads(course("get", "xor").stdout) == json.loads((ROOT / "samples/xor.json").read_text())
 
 
+def test_a_damaged_document_is_told_as_such_until_it_is_repaired(course: Run, call: Cli, url: str) -> None:
+    other = elsewhere(call, "other.mgraph")
+    course("copy", other)
+    flip_a_bit(url, "neuron")
+    for _ in range(2):  # no verdict is kept on it, so nothing of it is left when it is repaired
+        done = course("verify", "-q", "--max-age", "1d")
+        assert done.returncode == 2 and "1 damaged" in done.stdout.splitlines()[-1]
+    assert course("check", "--repair", "--from", other).returncode == 0
+    assert course("verify", "-q", "--max-age", "1d").returncode == 0
+    assert "differs" not in course("log", "neuron", "--verdicts").stdout
+
+
 def test_what_the_other_archive_does_not_hold_stays_damaged(course: Run, call: Cli, url: str) -> None:
     flip_a_bit(url, "xor")
     done = course("check", "--repair", "--from", elsewhere(call, "empty.mgraph"))

@@ -38,6 +38,8 @@ from mgraph.arithmetic.ops import LEAVES, OPS
 from mgraph.document.wiring import Wiring
 from mgraph.errors import FileError, nearest, shown
 
+_PATTERN = 1_000
+"""Nodes of a pattern at most: a match may have to go through all of it at each node of a document."""
 _CONES = 20
 """Cones of a pattern that are looked up at most; the match decides the rest."""
 _FIRST = 25
@@ -190,6 +192,11 @@ class _Search:
     def contains(self, value: str, sure: bool) -> ColumnElement[bool]:
         """That a subgraph may occur: a match decides."""
         pattern = self.patterns[value] = self.graph(value)
+        if len(pattern) > _PATTERN:
+            raise FileError(
+                f"contains: {shown(value)} has {len(pattern):,} nodes, of at most {_PATTERN:,}; like: and shape: take"
+                " graphs of any size"
+            )
         if not subgraphs.is_closed(pattern):
             return and_(
                 true(), *(self.posted(term, sure) for term in [*sorted(subgraphs.edges(pattern)), *self._ops(pattern)])

@@ -385,3 +385,14 @@ def test_numbers_of_names_and_titles_are_words(archive: Archive) -> None:
     assert [hit.name for hit in archive.find("Aufgabe AND 17")] == ["ex-017"]
     assert {hit.name for hit in archive.find("7 OR 17")} == {"ex-007", "ex-017"}
     assert [hit.name for hit in archive.find("NOT 17")] == ["ex-007"]
+
+
+def test_a_pattern_is_not_too_large_to_match(archive: Archive, tmp_path: Path) -> None:
+    chain = Value(0.5, name="x")
+    for _ in range(1_000):
+        chain = chain.tanh()
+    mgraph.save(chain, tmp_path / "chain.json")
+    with pytest.raises(FileError, match="has 1,001 nodes, of at most 1,000; like: and shape: take"):
+        archive.find(f"contains:{tmp_path / 'chain.json'}")
+    archive.keep(chain, "chain")
+    assert [hit.name for hit in archive.find(f"like:{tmp_path / 'chain.json'}")] == ["chain"]
